@@ -1,0 +1,180 @@
+// Who is connected: accounts and their sessions, as modules see them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <tambo/bytes.hpp>
+#include <tambo/jid.hpp>
+#include <tambo/stanza.hpp>
+
+namespace tambo {
+
+class Account;
+
+/// What the client's connection is like, for modules that decide by it.
+struct Link {
+    bool is_connected = false;      ///< false: a session that is kept for resumption
+    bool is_secure = false;         ///< TLS, or a transport that needs none (in process)
+    std::string_view address;       ///< the peer's, without port
+    std::string_view codec;         ///< "xml", "funxmpp"
+};
+
+/// One bound resource (RFC 6120 §7). Lives on its account's home shard; outlives its connection while it is resumable.
+/// Never keep a pointer past the turn: keep the full JID and look it up.
+class TAMBO_API Session {
+public:
+    virtual const Jid& jid() const noexcept = 0;                   ///< full
+    const Jid& bare_jid() const noexcept;
+    virtual Account& account() noexcept = 0;
+    virtual Link link() const noexcept = 0;
+
+    /// RFC 6121 §4: what the presence module knows, kept by the kernel for routing and for whoever asks.
+    virtual bool is_available() const noexcept = 0;
+    virtual int priority() const noexcept = 0;                     ///< -128..127; 0 before any presence
+    virtual const Stanza* presence() const noexcept = 0;           ///< the last broadcast one; null if unavailable
+    /// Fires Event::online on the way from unavailable to available.
+    virtual void set_available(const Stanza& presence, int priority) = 0;
+    /// Fires Event::offline if it was available.
+    virtual void set_unavailable(Stanza& goodbye) = 0;
+
+    /// Sends to this client, through stanza_out.
+    virtual void send(Stanza& stanza) = 0;
+    /// Sends a stream-level element past all hooks; not counted, not kept.
+    virtual void send_element(std::string_view xml) = 0;
+    /// Ends stream and session with a stream error (RFC 6120 §4.9).
+    virtual void close(StreamCondition condition, std::string_view text = {}) = 0;
+
+    // --- what makes a session resumable; used by one module at a time (stream management) -----------------------------
+    /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends.
+    virtual void keep_sent(std::size_t max_kept) = 0;
+    virtual bool keeps_sent() const noexcept = 0;
+    virtual std::size_t kept() const noexcept = 0;
+    virtual void acknowledge(std::size_t oldest) = 0;              ///< drops that many from the front
+    virtual void resend_kept() = 0;                                ///< after a resumption, in order, unchanged
+    virtual std::vector<Stanza> take_kept() = 0;                   ///< at the end: what the client never confirmed
+    /// Ends a session that has no connection (or has one: then as by </stream>).
+    virtual void end() = 0;
+
+    // --- state that modules hang on a session; the kernel owns the bytes ----------------------------------------------
+    virtual std::string& slot(std::string_view name) = 0;          ///< made empty at first use
+    virtual const std::string* find_slot(std::string_view name) const noexcept = 0;
+
+    /// Fires the module's timer handler of this name (Wiring::timer) for this session. Arming again moves it.
+    virtual void arm(std::string_view timer, std::chrono::milliseconds in) = 0;
+    virtual void disarm(std::string_view timer) = 0;
+
+protected:
+    ~Session() = default;
+};
+
+/// RFC 6121 §2.1.2.5: one contact, as far as everybody may rely on it. The roster module writes, others read.
+struct Contact {
+    Jid jid;                 ///< bare
+    bool from = false;       ///< the contact sees our presence
+    bool to = false;         ///< we see the contact's
+};
+
+/// One user, on the home shard, from the first stanza to or from it until some time after the last.
+/// Everything stored for it in resident tables is in memory while it is here.
+class TAMBO_API Account {
+public:
+    virtual const Jid& jid() const noexcept = 0;                   ///< bare
+    virtual bool exists() const noexcept = 0;                      ///< the auth plugin knows it
+    virtual std::span<Session* const> sessions() noexcept = 0;
+    Session* find(std::string_view resource) noexcept;
+
+    /// Sends to the client sessions of this account as RFC 6121 §8.5.2 would for a bare JID.
+    virtual void deliver_bare(Stanza& stanza) = 0;
+
+    virtual std::span<const Contact> contacts() const noexcept = 0;
+    virtual void set_contact(const Contact& contact) = 0;          ///< inserts or replaces
+    virtual void remove_contact(const Jid& bare) = 0;
+    /// May this JID see the account's presence? (contact with `from`, or the user herself)
+    bool may_see_presence(const Jid& who) const noexcept;
+    const Contact* contact(const Jid& bare) const noexcept;
+
+    /// Resident data (see Table). Writes go to the store in order; the kernel holds back IQ results until they are kept.
+    virtual const std::string* row(std::string_view table, std::string_view key) const noexcept = 0;
+    virtual void put_row(std::string_view table, std::string_view key, std::string value) = 0;
+    virtual void erase_row(std::string_view table, std::string_view key) = 0;
+    /// In key order. Do not write the same table from inside.
+    virtual void each_row(std::string_view table,
+                          const std::function<void(std::string_view key, const std::string& value)>& see) const = 0;
+
+    virtual std::string& slot(std::string_view name) = 0;          ///< like Session::slot, gone with the Account object
+
+protected:
+    ~Account() = default;
+};
+
+/// Fixed-size module state per session. T is plain data of at most 64 bytes with `static constexpr int version`.
+/// Same version after a swap: untouched. Another: `static bool T::upgrade(int from, std::string_view bytes, T&)` if there is
+/// one, else a fresh T.
+template <class T>
+class Slot {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64, "a slot is small plain data");
+
+public:
+    explicit Slot(std::string name) : name_(std::move(name)) {}
+
+    /// Reference into the session; good for this turn.
+    T& operator()(Session& session) const { return at(session.slot(name_)); }
+    T& operator()(Account& account) const { return at(account.slot(name_)); }
+    bool has(const Session& session) const noexcept { return session.find_slot(name_) != nullptr; }
+
+private:
+    struct Held {
+        std::int32_t version;
+        std::int32_t size;
+        alignas(8) unsigned char bytes[64];
+    };
+    static T& at(std::string& raw) {
+        if (raw.size() != sizeof(Held)) {
+            raw.assign(sizeof(Held), '\0');
+            put(raw, T{});
+        }
+        auto* held = reinterpret_cast<Held*>(raw.data());
+        if (held->version != T::version || held->size != static_cast<std::int32_t>(sizeof(T))) {
+            T fresh{};
+            if constexpr (requires(T& t) { { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>; }) {
+                const std::string old{reinterpret_cast<const char*>(held->bytes), static_cast<std::size_t>(held->size)};
+                if (!T::upgrade(held->version, old, fresh)) fresh = T{};
+            }
+            put(raw, fresh);
+            held = reinterpret_cast<Held*>(raw.data());
+        }
+        return *reinterpret_cast<T*>(held->bytes);
+    }
+    static void put(std::string& raw, const T& value) {
+        auto* held = reinterpret_cast<Held*>(raw.data());
+        held->version = T::version;
+        held->size = sizeof(T);
+        std::memcpy(held->bytes, &value, sizeof(T));
+    }
+    std::string name_;
+};
+
+/// A module's rows per account, kept in memory with the account and written through to the store.
+class Table {
+public:
+    explicit Table(std::string name) : name_(std::move(name)) {}
+    const std::string* get(const Account& a, std::string_view key) const noexcept { return a.row(name_, key); }
+    void put(Account& a, std::string_view key, std::string value) const { a.put_row(name_, key, std::move(value)); }
+    void erase(Account& a, std::string_view key) const { a.erase_row(name_, key); }
+    template <class F>
+    void each(const Account& a, F&& see) const { a.each_row(name_, std::forward<F>(see)); }
+
+private:
+    std::string name_;
+};
+
+} // namespace tambo

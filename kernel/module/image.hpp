@@ -1,0 +1,47 @@
+// One mapped generation of a module's code.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <tambo/abi.hpp>
+#include <tambo/result.hpp>
+
+namespace tambo {
+
+/// A private copy of a shared object, checked before it is mapped, closed when the last lease goes. A lease is a
+/// shared_ptr<Image>: shared by the loader and by every closure, task and instance whose code lives in it.
+class Image {
+public:
+    /// Copies `built` into `run_dir` under a fresh name, checks the ELF file, maps it, compares the ABI tag.
+    /// The error's text is one sentence that names the file and what is wrong with it.
+    static Result<std::shared_ptr<Image>> open(const std::filesystem::path& built, const std::filesystem::path& run_dir);
+    ~Image();                                     ///< dlclose, and the copy is deleted
+    Image(const Image&) = delete;
+    Image& operator=(const Image&) = delete;
+
+    const Descriptor& descriptor() const noexcept { return *descriptor_; }
+    std::uint64_t generation() const noexcept { return generation_; }
+    const std::filesystem::path& copy() const noexcept { return copy_; }
+    const std::filesystem::path& built() const noexcept { return built_; }
+
+    /// Looks into /proc/self/maps: is this copy still mapped? (after the Image is gone: was it unmapped?)
+    static bool mapped(const std::filesystem::path& copy);
+
+private:
+    Image() = default;
+    void* handle_ = nullptr;
+    const Descriptor* descriptor_ = nullptr;
+    std::uint64_t generation_ = 0;
+    std::filesystem::path copy_, built_;
+};
+
+/// Why the file is not a complete ELF shared object for this machine (dlopen would die by SIGBUS on a half-written one);
+/// empty if it is.
+std::string elf_complaint(const std::filesystem::path& file);
+/// What would pin the image, from its dynamic symbols: unique symbols, thread-local destructors; empty if nothing.
+std::string pinning_complaint(const std::filesystem::path& file);
+
+} // namespace tambo
