@@ -75,6 +75,7 @@ public:
     virtual std::vector<std::string> features(Scope scope) const = 0;     ///< what disco announces
     virtual std::vector<Identity> identities(Scope scope) const = 0;
     virtual std::string version() const = 0;                         ///< tambo's own
+    virtual std::string data_folder() const = 0;                     ///< absolute; for plugins that keep files
 
     /// 32 bytes that stay the same for this server and purpose, and that nobody else knows.
     virtual Bytes secret(std::string_view purpose) const = 0;
@@ -83,6 +84,8 @@ public:
     virtual Account* find_account(const Jid& bare) noexcept = 0;
     /// Removes an account with everything that it had: sessions, rows, journal, credentials.
     virtual Later<Result<Nothing>> remove_account(const Jid& bare) = 0;
+    /// Done when everything that was written on this shard until now is committed (tables, journal, key-value).
+    virtual Later<Result<Nothing>> kept() = 0;
     /// Tells the kernel that an account was just made (what it remembered of "no such user" is wrong now).
     virtual void account_made(const Jid& bare) = 0;
 

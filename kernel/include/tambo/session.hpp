@@ -50,8 +50,11 @@ public:
     virtual void send(Stanza& stanza) = 0;
     /// Sends a stream-level element past all hooks; not counted, not kept.
     virtual void send_element(std::string_view xml) = 0;
-    /// Ends stream and session with a stream error (RFC 6120 §4.9).
-    virtual void close(StreamCondition condition, std::string_view text = {}) = 0;
+    /// Ends stream and session with a stream error (RFC 6120 §4.9); `application` is an application-specific condition
+    /// element, as XML (§4.9.4).
+    virtual void close(StreamCondition condition, std::string_view text = {}, std::string_view application = {}) = 0;
+    /// Cuts the connection as if it had broken: Event::detached follows.
+    virtual void drop_link() = 0;
 
     // --- what makes a session resumable; used by one module at a time (stream management) -----------------------------
     /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends.
