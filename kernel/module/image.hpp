@@ -18,7 +18,7 @@ public:
     /// Copies `built` into `run_dir` under a fresh name, checks the ELF file, maps it, compares the ABI tag.
     /// The error's text is one sentence that names the file and what is wrong with it.
     static Result<std::shared_ptr<Image>> open(const std::filesystem::path& built, const std::filesystem::path& run_dir);
-    ~Image();                                     ///< dlclose, and the copy is deleted
+    ~Image();                                     ///< dlclose, and the copy is deleted; TAMBO_KEEP_IMAGES=1 keeps both
     Image(const Image&) = delete;
     Image& operator=(const Image&) = delete;
 
@@ -32,6 +32,7 @@ public:
 
 private:
     Image() = default;
+    std::string map();                            // dlopen and the entry; why not, or empty
     void* handle_ = nullptr;
     const Descriptor* descriptor_ = nullptr;
     std::uint64_t generation_ = 0;
