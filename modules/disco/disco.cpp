@@ -47,7 +47,8 @@ private:
     /// What both questions are refused for; nullopt if they may be answered.
     static std::optional<Error> refusal(const Iq& iq) {
         if (!iq.is_get()) return Error{Condition::bad_request, "service discovery asks with an iq of type get"};
-        // §8: presence authorisation decides, and the answer does not tell a hidden account from one that does not exist.
+        // §8: presence authorisation decides, and the answer does not tell a hidden account from one that does not
+        // exist.
         if (iq.account() != nullptr && !iq.account()->may_see_presence(iq.from().bare()))
             return Error{Condition::service_unavailable};
         if (!iq.payload().attribute("node").empty()) return Error{Condition::item_not_found};

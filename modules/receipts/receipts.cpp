@@ -1,5 +1,5 @@
-// XEP-0184 (1.4.0), XEP-0333 (1.0.0): ticks find their way to whoever waits for them. XEP-0359 (0.7.0): and the ids that
-// ticks name are not forged.
+// XEP-0184 (1.4.0), XEP-0333 (1.0.0): ticks find their way to whoever waits for them. XEP-0359 (0.7.0): and the ids
+// that ticks name are not forged.
 #include <string_view>
 #include <vector>
 
@@ -47,15 +47,15 @@ private:
         return {};
     }
 
-    /// A tick goes to every device of the one who waits for it, also if it was sent to a resource that is gone by now: each
-    /// device shows the message that it belongs to, and RFC 6121 §8.5.3.2.1 would drop a tick of type normal.
+    /// A tick goes to every device of the one who waits for it, also if it was sent to a resource that is gone by now:
+    /// each device shows the message that it belongs to, and RFC 6121 §8.5.3.2.1 would drop a tick of type normal.
     Verdict deliver(Account& account, Stanza& message) {
         if (!message.is_message() || !is_tick(message)) return Verdict::pass;
         if (message.to().is_full() && account.find(message.to().resource()) != nullptr) return Verdict::pass;
         const auto devices = listening(account);
         if (devices.empty()) return Verdict::pass;   // undelivered: the offline module keeps it
         for (const auto& device : devices) {
-            auto copy = message;                     // each device's own handlers may change what it gets
+            auto copy = message;   // each device's own handlers may change what it gets
             if (auto* session = account.find(device.resource())) session->send(copy);
         }
         return Verdict::handled;
