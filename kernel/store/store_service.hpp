@@ -1,7 +1,10 @@
 // The store thread: requests of all shards, worked off in order, many to a commit.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,46 +18,63 @@ namespace tambo {
 /// Owns the driver and its thread. A request is a job on the driver and an answer for the asking shard; jobs that wait
 /// together run in one transaction, and no answer leaves before its commit.
 ///
-/// When a job throws, the transaction is rolled back and its jobs are run again one by one, so that only the one that fails
-/// is refused (resource-constraint). When commit fails, all of them are. Any thread may call; order is kept per caller.
+/// When a job throws, the transaction is rolled back and its jobs are run again, so that only the one that fails is
+/// refused (resource-constraint): a job must give the same when it is run twice. When commit fails, all of them are
+/// refused. Any thread may call; order is kept per caller. What waits is bounded: beyond that, requests are refused at
+/// once.
 class StoreService {
 public:
     struct Figures {
         std::uint64_t requests = 0, commits = 0, failures = 0, queued = 0;
         double last_commit_ms = 0;
     };
+    /// What may wait at a time, and how much goes into one transaction.
+    struct Limits {
+        std::size_t waiting_requests = 100'000;
+        std::size_t waiting_bytes = std::size_t{256} << 20;
+        std::size_t batch_requests = 4096;
+        std::chrono::milliseconds batch_time{20};
+    };
     using Job = std::function<void(StoreDriver&)>;
+    using Answer = std::function<void(const std::string& error)>;
     /// Brings a closure to a shard's thread.
     using Post = std::function<void(std::function<void()>)>;
 
     explicit StoreService(Log& log);
-    ~StoreService();                                   ///< works off what is queued, then closes the driver
+    StoreService(Log& log, Limits limits);
+    ~StoreService();   ///< works off what is queued, then closes the driver
 
-    /// Puts a driver in place (the first one, or the next version's): between two transactions; the old one is destroyed on
-    /// the store thread before the call returns. Throws what the factory throws; the old driver then stays.
+    /// Puts a driver in place (the first one, or the next version's): between two transactions; the old one is
+    /// destroyed on the store thread before the call returns. An empty factory only takes the old one away. Throws
+    /// std::runtime_error with the text of what the factory threw; the old driver then stays.
     void use(const StoreFactory& factory);
     bool ready() const noexcept;
 
     /// Runs `job` in a transaction, then `post(answer(error))` with an empty error on success.
-    void submit(Job job, Post post, std::function<void(const std::string& error)> answer, bool writes);
-    /// Same, blocking, for the supervisor and for start-up. Returns the error, empty if none.
+    void submit(Job job, Post post, Answer answer, bool writes);
+    /// Same, blocking, for the supervisor and for start-up; never refused because too much waits. Returns the error,
+    /// empty if none.
     std::string run(Job job);
     Figures figures() const;
 
-    /// What a shard hands to its modules. `post` must bring closures to that shard in order. `writes` counts write requests
-    /// asked for so far, and `kept` those that are answered: the kernel compares them to hold back results.
+    /// What a shard hands to its modules. `post` must bring closures to that shard in order. The service must outlive
+    /// it.
     class Front;
     std::unique_ptr<Front> front(Post post);
 
 private:
+    struct Request;
     class Impl;
     std::unique_ptr<Impl> impl_;
 };
 
 /// The Store of one shard. Besides the module-facing interface it gives the kernel account loading and write tracking.
+/// Lives on its shard's thread; when it is gone, answers that are still under way are dropped.
 class StoreService::Front final : public Store {
 public:
     Front(StoreService& service, Post post);
+    Front(const Front&) = delete;
+    Front& operator=(const Front&) = delete;
     ~Front();
 
     Later<Result<std::optional<Bytes>>> get(std::string table, std::string owner, std::string key) override;
@@ -63,7 +83,8 @@ public:
     Later<Result<Rows>> list(std::string table, std::string owner) override;
     Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) override;
     Later<Result<std::uint64_t>> journal_append(std::string owner, Time, std::string id, std::string stanza) override;
-    Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after, std::size_t limit) override;
+    Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after,
+                                                          std::size_t limit) override;
     Later<Result<Nothing>> journal_erase(std::string owner, std::uint64_t up_to) override;
     Later<Result<JournalState>> journal_state(std::string owner) override;
     Later<Result<Nothing>> erase_owner(std::string owner) override;
@@ -79,21 +100,38 @@ public:
 
     /// Number of write requests asked for so far by this shard.
     std::uint64_t asked() const noexcept { return asked_; }
-    /// Calls `then` on this shard when every write asked for until now is committed (at once if that is so already);
-    /// with an error sentence if one of them failed.
-    void when_kept(std::function<void(const std::string& error)> then);
+    /// Calls `then` on this shard when every write asked for until now is committed (at once if that is so already), or
+    /// with an error sentence as soon as one that was under way has failed.
+    void when_kept(Answer then) { when_kept(settled_, std::move(then)); }
+    /// Same, for the writes behind number `since` (what asked() said before them): failures before that don't count,
+    /// those that were answered since then do.
+    void when_kept(std::uint64_t since, Answer then);
 
 private:
+    struct Waiting {
+        std::uint64_t since, until;
+        Answer then;
+    };
+    struct Weight {
+        bool writes;
+        std::size_t bytes;
+    };
     template <class T, class F>
-    Later<Result<T>> ask(F job, bool writes);
-    void answered(bool writes, const std::string& error);
+    Later<Result<T>> ask(Weight weight, F job);
+    void send(Weight weight, Job job, std::function<void(const std::string&)> answer);
+    void answered(std::uint64_t number, bool accepted, const std::string& error);
+    void tell_waiting(std::uint64_t failed, const std::string& error);
 
     StoreService& service_;
-    Post post_;
-    std::uint64_t asked_ = 0, kept_ = 0;
+    std::shared_ptr<const Post> post_;   // shared with the requests that are under way
+    std::uint64_t asked_ = 0;            // writes are numbered 1, 2, …
+    std::uint64_t settled_ = 0;          // all writes up to this number are answered
+    std::uint64_t last_accepted_ = 0;    // number of the last write that the service took
+    std::uint64_t last_refused_ = 0;     // … and of the last one whose refusal has come back
+    std::uint64_t last_failed_ = 0;
     std::string last_error_;
-    std::vector<std::pair<std::uint64_t, std::function<void(const std::string&)>>> waiting_;
-    std::shared_ptr<bool> alive_;
+    std::deque<Waiting> waiting_;   // `until` never falls
+    std::shared_ptr<bool> alive_;   // shared with the answers under way; touched on the shard's thread only
 };
 
-} // namespace tambo
+}   // namespace tambo

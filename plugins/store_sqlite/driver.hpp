@@ -1,0 +1,28 @@
+// The store driver over one SQLite file. Knows nothing of modules, so that tests and tools can use it alone.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+
+#include <tambo/store.hpp>
+
+namespace tambo::sqlite {
+
+/// What a commit waits for. `normal` survives a crash of the process, and a crash of the machine without damage, but
+/// the last moments before the latter may be missing; `full` waits for the disk at each commit.
+enum class Synchronous : std::uint8_t { off, normal, full };
+
+struct Settings {
+    std::filesystem::path file;
+    Synchronous synchronous = Synchronous::normal;
+    std::uint64_t cache_bytes = std::uint64_t{8} << 20;
+    bool check = false;   ///< read the whole file for damage before using it
+};
+
+/// Opens the file, or makes it (mode 0600, its folder 0700). Brings an older schema up to date; never touches a file
+/// that is damaged, from a newer version, or from another program. Throws std::runtime_error with a sentence that names
+/// the file and what to do. One thread uses the driver; several drivers may have the same file open.
+std::unique_ptr<StoreDriver> open(const Settings& settings);
+
+}   // namespace tambo::sqlite

@@ -1,0 +1,51 @@
+// The default store: one SQLite file in the server's data folder.
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include <tambo/tambo.hpp>
+
+#include "driver.hpp"
+
+namespace {
+
+using namespace tambo;
+
+class StoreSqlite final : public Module {
+public:
+    void wire(Wiring& w) override {
+        // The driver is made on the store thread, maybe after this instance is gone: it gets copies of all that it
+        // needs.
+        const sqlite::Settings settings{
+            .file = std::filesystem::path{host().data_folder()} / *file_,   // an absolute file_ stays what it is
+            .synchronous = synchronous(),
+            .cache_bytes = cache_->bytes,
+            .check = *check_,
+        };
+        w.provide(StoreFactory{[settings] { return sqlite::open(settings); }});
+    }
+
+private:
+    sqlite::Synchronous synchronous() const {
+        if (*synchronous_ == "off") return sqlite::Synchronous::off;
+        if (*synchronous_ == "normal") return sqlite::Synchronous::normal;
+        if (*synchronous_ == "full") return sqlite::Synchronous::full;
+        throw std::runtime_error{
+            fmt::format("[module store_sqlite] \"synchronous = {}\": expected off, normal or full", *synchronous_)};
+    }
+
+    Option<std::string> file_{"file", "tambo.db", "the database; relative to the data folder of [server]"};
+    Option<std::string> synchronous_{
+        "synchronous", "normal",
+        "what a commit waits for: off (nothing), normal (safe when the process dies; a power "
+        "cut may cost the last moments), full (safe then as well, slower)"};
+    Option<Size> cache_{"cache", Size{std::uint64_t{8} << 20}, "memory for pages of the database"};
+    Option<bool> check_{"check", false, "look for damage in the whole file at start (takes long when it is large)"};
+};
+
+}   // namespace
+
+TAMBO_MODULE(StoreSqlite, "store_sqlite", "0.1.0", 1)
