@@ -6,6 +6,7 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include <gsasl.h>
 #include <openssl/crypto.h>
