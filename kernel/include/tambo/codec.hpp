@@ -26,7 +26,7 @@ struct StreamHeader {
 
 /// What a stream's header declared beyond the usual, for every stanza in it. Empty for nearly all clients.
 struct StreamContext {
-    std::string declarations;        ///< ` xmlns:x='…'`, escaped, ready to be written
+    std::string declarations;        ///< ` xmlns:x='…'`, escaped; decode() makes stanzas that don't need them any more
     std::string lang;                ///< xml:lang of the header (RFC 6120 §4.7.4)
 };
 

@@ -80,6 +80,10 @@ public:
     std::string_view name() const noexcept;                        ///< element name; also of kind `other`
 
 private:
+    static Stanza made(Kind kind, const Jid& from, const Jid& to, std::string_view type, std::string_view id);
+    Result<void> take(const Tape::Node& node, bool addresses);
+    std::string_view tag_name() const noexcept;
+    void write_start(std::string& out) const;
     void reread() const;
 
     Kind kind_ = Kind::other;

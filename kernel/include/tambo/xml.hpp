@@ -81,8 +81,12 @@ public:
     Element first() const noexcept;                                               ///< first child element
     Element next() const noexcept;                                                ///< next sibling element
 
-    /// This element's XML, usable wherever jabber:client is the default namespace. Not for node 0 of a tape.
+    /// This element's XML as it was written. A child of a stanza is usable wherever jabber:client is the default namespace;
+    /// deeper ones may lean on their parents' declarations (see standalone). Not for node 0 of a tape.
     std::string_view xml() const noexcept;
+    /// The same, with the declarations of its parents written into its start tag: usable wherever jabber:client is the
+    /// default namespace, at any depth.
+    std::string standalone() const;
     const Tape* tape() const noexcept { return tape_; }
     std::uint32_t index() const noexcept { return index_; }
 
@@ -129,7 +133,8 @@ TAMBO_API std::string escape(std::string_view text);
 
 /// Parses one element, or several beside each other, given as text (configuration, stored stanzas, tests). Slow: it makes
 /// a parser. The fragment is read as content of jabber:client with the `stream` prefix declared. Condition::bad_request if
-/// it is not well-formed or uses what RFC 6120 §11.1 forbids.
+/// it is not well-formed or uses what RFC 6120 §11.1 forbids. Several elements are reached from node 0 by Element::next();
+/// then `inner` is the whole fragment.
 TAMBO_API Result<Tape> parse_xml(std::string_view element);
 
 /// Writes XML into a string. Names must be literals; values are escaped. Elements left open are closed by str()/take().

@@ -1,0 +1,15 @@
+// Writing attributes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tambo {
+
+/// Like escape_to, and keeps tabs and line breaks, which a reader would turn into spaces (XML 1.0 §3.3.3).
+void escape_attribute_to(std::string& out, std::string_view value);
+
+/// Appends ` name='value'`, escaped.
+void write_attribute(std::string& out, std::string_view name, std::string_view value);
+
+}   // namespace tambo
