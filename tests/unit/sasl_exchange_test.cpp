@@ -327,8 +327,10 @@ TEST(SaslExchange, plus_on_a_channel_without_exporter_is_refused) {
 }
 
 TEST(SaslExchange, a_binding_under_a_mechanism_without_plus_is_refused) {
-    const Client client{.gs2 = "p=tls-exporter,,", .channel = bound.exporter};
-    expect_failure(talk(client, "SCRAM-SHA-256", keys_of("SHA-256", "pencil"), bound), Failure::not_authorized);
+    for (const auto& data : {bound.exporter, Bytes{}}) {
+        const Client client{.gs2 = "p=tls-exporter,,", .channel = data};
+        expect_failure(talk(client, "SCRAM-SHA-256", keys_of("SHA-256", "pencil"), bound), Failure::not_authorized);
+    }
 }
 
 TEST(SaslExchange, a_client_that_was_not_shown_our_plus_is_warned_by_failure) {
