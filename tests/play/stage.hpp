@@ -1,0 +1,54 @@
+// Where a play is performed: a server inside this process with a clock in the player's hand, or the real tambod over
+// TCP.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tambo {
+class Server;
+}
+
+namespace play {
+
+/// What a play asks of the configuration: `[module offline] quota = 2`.
+struct Setting {
+    std::string section, key, value;
+};
+
+class Stage {
+public:
+    static constexpr std::string_view domain = "localhost";
+
+    virtual ~Stage() = default;
+    /// A fresh connection; the caller owns the descriptor.
+    virtual int connect() = 0;
+    virtual void add_user(const std::string& user, const std::string& password) = 0;
+    /// Returns when the server has worked off what reached it, as far as this stage can tell.
+    virtual void settle() = 0;
+    virtual void pass(std::chrono::milliseconds time) = 0;
+    /// What the server wrote into its log so far, for whoever has to understand a failure.
+    virtual std::string log() const = 0;
+    /// Null for a server in another process.
+    virtual tambo::Server* server() noexcept { return nullptr; }
+};
+
+/// What the in-process stage loads. Names come from the build's folders; `files` are loaded from where they are.
+struct Cast {
+    std::vector<std::string> modules;   ///< empty: every module there is, with store_memory and auth_store
+    std::vector<Setting> settings;
+    std::vector<std::filesystem::path> folders;   ///< searched besides those of the build
+    unsigned threads = 2;                         ///< so that plays cross shards
+};
+
+std::unique_ptr<Stage> in_process(const Cast& cast);
+std::unique_ptr<Stage> over_tcp(const std::vector<Setting>& settings);
+
+/// Every module of the build, without plugins.
+std::vector<std::string> all_modules();
+
+}   // namespace play
