@@ -23,7 +23,7 @@ inline constexpr std::size_t max_group_bytes = 1023;
 /// What a user keeps about a contact. The contact's bare JID is the key of the row, and `state.in` is kept elsewhere:
 /// a request that waits does not make a roster item.
 struct Item {
-    State state;
+    State state = {};
     std::string name = {};
     std::vector<std::string> groups = {};
     std::uint64_t changed = 0;   ///< the roster version that this change made (§2.6)
