@@ -1,0 +1,196 @@
+#include "server/log.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <ctime>
+#include <iterator>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+#include <spdlog/details/log_msg.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <unicode/utf8.h>
+
+namespace tambo {
+
+namespace {
+
+// Invisible marks that turn the direction of text or end a line: they could make a line show what it does not say.
+bool is_deceptive(std::int32_t c) {
+    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) ||
+           (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+using Append = std::back_insert_iterator<std::string>;
+
+// Calls plain(bytes) for each good character and odd(code point, bytes) for the others; code point -1: not UTF-8.
+template <class Plain, class Odd>
+void walk(std::string_view text, Plain plain, Odd odd) {
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
+    const auto size = static_cast<std::int32_t>(text.size());
+    for (std::int32_t at = 0; at < size;) {
+        const auto start = at;
+        std::int32_t c = 0;
+        U8_NEXT(bytes, at, size, c);
+        const auto character = text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
+        if (c < 0 || is_deceptive(c))
+            odd(c, character);
+        else
+            plain(c, character);
+    }
+}
+
+// "\n", "\t", "\x1b", "\u202e"; bytes that are not UTF-8 each as "\xff".
+std::string text_safe(std::string_view text) {
+    std::string safe;
+    walk(
+        text, [&](std::int32_t, std::string_view character) { safe += character; },
+        [&](std::int32_t c, std::string_view character) {
+            if (c == '\n')
+                safe += "\\n";
+            else if (c == '\t')
+                safe += "\\t";
+            else if (c >= 0x80)
+                fmt::format_to(Append{safe}, "\\u{:04x}", c);
+            else
+                for (const char byte : character)
+                    fmt::format_to(Append{safe}, "\\x{:02x}", static_cast<unsigned char>(byte));
+        });
+    return safe;
+}
+
+// RFC 8259 §7, without the quotes.
+std::string json_safe(std::string_view text) {
+    std::string safe;
+    walk(
+        text,
+        [&](std::int32_t c, std::string_view character) {
+            if (c == '"' || c == '\\') safe += '\\';
+            safe += character;
+        },
+        [&](std::int32_t c, std::string_view) { fmt::format_to(Append{safe}, "\\u{:04x}", c < 0 ? 0xFFFD : c); });
+    return safe;
+}
+
+// At most max_line_bytes, cut between characters.
+std::string_view bounded(std::string_view line) {
+    if (line.size() <= Logger::max_line_bytes) return line;
+    std::size_t end = Logger::max_line_bytes;
+    while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+    return line.substr(0, end);
+}
+
+std::string timestamp(Time now) {
+    const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(now).time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(seconds.count())),
+                       (since_epoch - seconds).count());
+}
+
+std::string format_text(Time now, Level level, std::string_view name, std::string_view line) {
+    return fmt::format("{} {} {}: {}", timestamp(now), to_string(level), text_safe(name), text_safe(line));
+}
+
+std::string format_json(Time now, Level level, std::string_view name, std::string_view line) {
+    return fmt::format(R"({{"time":"{}","level":"{}","module":"{}","text":"{}"}})", timestamp(now), to_string(level),
+                       json_safe(name), json_safe(line));
+}
+
+using SinkPointer = std::unique_ptr<spdlog::sinks::sink>;
+
+SinkPointer open_target(const std::string& target) {
+    SinkPointer sink;
+    if (target == "stderr")
+        sink = std::make_unique<spdlog::sinks::stderr_sink_mt>();
+    else if (target == "stdout")
+        sink = std::make_unique<spdlog::sinks::stdout_sink_mt>();
+    else
+        sink = std::make_unique<spdlog::sinks::basic_file_sink_st>(target);
+    sink->set_formatter(std::make_unique<spdlog::pattern_formatter>("%v", spdlog::pattern_time_type::utc));
+    return sink;
+}
+
+}   // namespace
+
+struct Logger::Output {
+    LogSettings settings;
+    std::shared_ptr<const Clock> clock;   // shared with the server whose time it is; null: the system's
+    std::mutex mutex;
+    SinkPointer sink;   // guarded
+
+    Time now() const { return clock ? clock->now() : std::chrono::time_point_cast<Time::duration>(Time::clock::now()); }
+
+    void write(Level level, std::string_view name, std::string_view line) {
+        const bool is_json = settings.format == LogSettings::Format::json;
+        const auto whole = (is_json ? format_json : format_text)(now(), level, name, line);
+        const std::lock_guard lock{mutex};
+        sink->log(spdlog::details::log_msg{spdlog::string_view_t{}, spdlog::level::info, whole});
+        sink->flush();
+    }
+};
+
+Logger::Logger(const LogSettings& settings, Sink sink, std::shared_ptr<const Clock> clock)
+    : level_(settings.level), sink_(std::move(sink)), output_(sink_ ? nullptr : std::make_unique<Output>()) {
+    if (!output_) return;
+    output_->settings = settings;
+    output_->clock = std::move(clock);
+    try {
+        output_->sink = open_target(settings.target);
+    } catch (const std::exception& problem) {
+        throw ConfigError(fmt::format("[log] \"target = {}\": cannot be written: {}", settings.target, problem.what()));
+    }
+}
+
+Logger::~Logger() = default;
+
+std::unique_ptr<NamedLog> Logger::named(std::string name) { return std::make_unique<NamedLog>(*this, std::move(name)); }
+
+void Logger::write(Level level, std::string_view name, std::string_view line) noexcept {
+    // A log that fails must not take the server with it, and there is nowhere left to say so.
+    try {
+        if (sink_)
+            sink_(level, fmt::format("{}: {}", text_safe(name), text_safe(bounded(line))));
+        else
+            output_->write(level, name, bounded(line));
+    } catch (...) {   // NOLINT(bugprone-empty-catch)
+    }
+}
+
+void Logger::reopen() {
+    if (!output_ || output_->settings.target == "stderr" || output_->settings.target == "stdout") return;
+    try {
+        auto fresh = open_target(output_->settings.target);
+        const std::lock_guard lock{output_->mutex};
+        output_->sink = std::move(fresh);
+    } catch (const spdlog::spdlog_ex& problem) {
+        throw std::runtime_error(fmt::format("{} cannot be opened again; lines still go to the old file: {}",
+                                             output_->settings.target, problem.what()));
+    }
+}
+
+bool NamedLog::enabled(Level level) const noexcept { return logger_.enabled(level); }
+
+void NamedLog::write(Level level, std::string_view line) noexcept {
+    if (logger_.enabled(level)) logger_.write(level, name_, line);
+}
+
+std::string_view to_string(Level level) noexcept {
+    switch (level) {
+        case Level::debug:
+            return "debug";
+        case Level::info:
+            return "info";
+        case Level::warning:
+            return "warning";
+        case Level::error:
+            return "error";
+    }
+    return "error";
+}
+
+}   // namespace tambo

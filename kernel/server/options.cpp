@@ -1,0 +1,501 @@
+#include "server/options.hpp"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <fmt/core.h>
+
+#include <tambo/jid.hpp>
+
+#include "module/construction.hpp"
+
+namespace tambo {
+
+namespace {
+
+constexpr std::size_t max_shown_bytes = 80;
+
+std::string_view trimmed(std::string_view text) {
+    const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
+    while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
+// --- reading and writing values
+// ---------------------------------------------------------------------------------------
+
+template <class T>
+std::optional<T> whole_number(std::string_view text) {
+    T number{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+};
+
+// Largest first, as they are written.
+constexpr std::array duration_units = {Unit{"d", 86'400'000}, Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1000},
+                                       Unit{"ms", 1}};
+constexpr std::array size_units = {Unit{"G", std::uint64_t{1} << 30}, Unit{"M", std::uint64_t{1} << 20},
+                                   Unit{"K", std::uint64_t{1} << 10}, Unit{"", 1}};
+constexpr std::uint64_t max_amount = std::uint64_t{1}
+                                     << 52;   // 140,000 years or 4 PiB: nothing that adds to it overflows
+
+// A number and a unit. Zero needs no unit.
+std::optional<std::uint64_t> amount(std::string_view text, std::span<const Unit> units) {
+    const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const auto number = whole_number<std::uint64_t>(text.substr(0, digits));
+    if (!number) return std::nullopt;
+    const auto name = text.substr(digits);
+    if (*number == 0 && name.empty()) return 0;
+    const auto unit = std::ranges::find(units, name, &Unit::name);
+    if (unit == units.end() || *number > max_amount / unit->factor) return std::nullopt;
+    return *number * unit->factor;
+}
+
+std::string written_amount(std::uint64_t value, std::span<const Unit> units) {
+    if (value == 0) return "0";
+    for (const auto& unit : units)
+        if (value % unit.factor == 0) return fmt::format("{}{}", value / unit.factor, unit.name);
+    return fmt::to_string(value);
+}
+
+// How one type of option is called, read and written.
+template <class T>
+struct Kind;
+
+template <>
+struct Kind<bool> {
+    static constexpr std::string_view name = "yes or no", expected = "yes or no";
+    static std::optional<bool> read(std::string_view text) {
+        for (const std::string_view yes : {"yes", "true", "on"})
+            if (text == yes) return true;
+        for (const std::string_view no : {"no", "false", "off"})
+            if (text == no) return false;
+        return std::nullopt;
+    }
+    static std::string write(bool value) { return value ? "yes" : "no"; }
+};
+
+template <>
+struct Kind<std::int64_t> {
+    static constexpr std::string_view name = "number", expected = "a whole number such as 10";
+    static std::optional<std::int64_t> read(std::string_view text) { return whole_number<std::int64_t>(text); }
+    static std::string write(std::int64_t value) { return fmt::to_string(value); }
+};
+
+template <>
+struct Kind<Duration> {
+    static constexpr std::string_view name = "duration", expected = "a duration such as 5s";
+    static std::optional<Duration> read(std::string_view text) {
+        const auto value = amount(text, duration_units);
+        if (!value) return std::nullopt;
+        return Duration{static_cast<Duration::rep>(*value)};
+    }
+    static std::string write(Duration value) {
+        return written_amount(static_cast<std::uint64_t>(value.count()), duration_units);
+    }
+};
+
+template <>
+struct Kind<Size> {
+    static constexpr std::string_view name = "size", expected = "a size such as 64K";
+    static std::optional<Size> read(std::string_view text) {
+        const auto value = amount(text, size_units);
+        if (!value) return std::nullopt;
+        return Size{*value};
+    }
+    static std::string write(Size value) { return written_amount(value.bytes, size_units); }
+};
+
+template <>
+struct Kind<std::string> {
+    static constexpr std::string_view name = "text", expected = "a text";
+    static std::optional<std::string> read(std::string_view text) { return std::string{text}; }
+    static std::string write(const std::string& value) { return value; }
+};
+
+template <>
+struct Kind<List> {
+    static constexpr std::string_view name = "list", expected = "a list such as a, b, c";
+    static std::optional<List> read(std::string_view text) {
+        List list;
+        while (!(text = trimmed(text)).empty()) {
+            const auto comma = text.find(',');
+            const auto item = trimmed(text.substr(0, comma));
+            if (item.empty()) return std::nullopt;
+            list.emplace_back(item);
+            text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+        }
+        return list;
+    }
+    static std::string write(const List& value) { return fmt::format("{}", fmt::join(value, ", ")); }
+};
+
+// --- declaring
+// --------------------------------------------------------------------------------------------------------
+
+// Once for each option: every shard makes its own instance of a module.
+void remember(Construction& here, OptionInfo info) {
+    const bool is_known = std::ranges::any_of(here.declared, [&](const OptionInfo& other) {
+        return other.section == info.section && other.name == info.name;
+    });
+    if (!is_known) here.declared.push_back(std::move(info));
+}
+
+template <class T>
+T declare_as(std::string_view name, T fallback, std::string_view help) {
+    auto& here = Construction::current();
+    remember(here, {here.section, std::string{name}, std::string{Kind<T>::name}, Kind<T>::write(fallback),
+                    std::string{help}});
+    const auto* entry = here.config.find(here.section, name);
+    if (!entry) return fallback;
+    auto value = Kind<T>::read(trimmed(entry->value));
+    if (!value) refuse(here.config, here.section, name, fmt::format("expected {}", Kind<T>::expected));
+    return std::move(*value);
+}
+
+}   // namespace
+
+void refuse(const Config& config, std::string_view section, std::string_view key, std::string_view why) {
+    const auto* entry = config.find(section, key);
+    if (!entry) throw ConfigError(fmt::format("[{}] \"{}\": {}", section, key, why));
+    const auto value = std::string_view{entry->value}.substr(0, max_shown_bytes);
+    throw ConfigError(fmt::format("{} \"{} = {}\": {}", config.where(section, *entry), key, value, why));
+}
+
+namespace detail {
+
+bool declare(std::string_view name, bool fallback, std::string_view help) { return declare_as(name, fallback, help); }
+std::int64_t declare(std::string_view name, std::int64_t fallback, std::string_view help) {
+    return declare_as(name, fallback, help);
+}
+Duration declare(std::string_view name, Duration fallback, std::string_view help) {
+    return declare_as(name, fallback, help);
+}
+Size declare(std::string_view name, Size fallback, std::string_view help) { return declare_as(name, fallback, help); }
+std::string declare(std::string_view name, std::string fallback, std::string_view help) {
+    return declare_as(name, std::move(fallback), help);
+}
+List declare(std::string_view name, List fallback, std::string_view help) {
+    return declare_as(name, std::move(fallback), help);
+}
+
+}   // namespace detail
+
+// --- the kernel's own sections
+// ----------------------------------------------------------------------------------------
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One section of the ini: what is in the field is the default, what the ini says replaces it.
+class SectionReader {
+public:
+    SectionReader(const Config& config, std::string section, std::vector<OptionInfo>& declared)
+        : here_(nullptr, config, std::move(section), declared) {}
+
+    template <class T>
+        requires requires { Kind<T>::name; }
+    void read(T& field, std::string_view key, std::string_view help) {
+        field = declare_as(key, std::move(field), help);
+    }
+
+    template <std::unsigned_integral T>
+    void count(T& field, std::string_view key, std::string_view help, std::uint64_t least,
+               std::uint64_t most = std::numeric_limits<std::uint32_t>::max()) {
+        most = std::min<std::uint64_t>(most, std::numeric_limits<T>::max());
+        const auto number = declare_as(key, static_cast<std::int64_t>(field), help);
+        if (number < 0 || static_cast<std::uint64_t>(number) < least || static_cast<std::uint64_t>(number) > most)
+            refuse(key, fmt::format("expected a whole number from {} to {}", least, most));
+        field = static_cast<T>(number);
+    }
+
+    void bytes(std::size_t& field, std::string_view key, std::string_view help, std::uint64_t least) {
+        const auto size = declare_as(key, Size{field}, help);
+        if (size.bytes < least) refuse(key, fmt::format("expected at least {}", Kind<Size>::write(Size{least})));
+        field = size.bytes;
+    }
+
+    void time(Duration& field, std::string_view key, std::string_view help, Duration least) {
+        read(field, key, help);
+        if (field < least) refuse(key, fmt::format("expected at least {}", Kind<Duration>::write(least)));
+    }
+
+    /// Relative paths count from the folder of the ini. Without an entry: `otherwise`, shown as `shown_default`.
+    void path(fs::path& field, std::string_view key, std::string_view help, const fs::path& otherwise = {},
+              std::string shown_default = {}) {
+        const auto text = declare_as(key, std::move(shown_default), help);
+        const auto* entry = here_.config.find(here_.section, key);
+        if (entry && text.empty() && !otherwise.empty()) refuse(key, "expected a path");
+        field = entry ? absolute(text) : absolute(otherwise);
+    }
+
+    fs::path absolute(const fs::path& path) const {
+        if (path.empty() || path.is_absolute()) return path;
+        return fs::absolute(fs::path{here_.config.file()}.parent_path() / path).lexically_normal();
+    }
+
+    template <class T>
+    void choose(T& field, std::string_view key, std::string_view help,
+                std::initializer_list<std::pair<std::string_view, T>> choices) {
+        std::string names, fallback;
+        for (const auto& [name, value] : choices) {
+            names += names.empty() ? "" : ", ";
+            names += name;
+            if (value == field) fallback = name;
+        }
+        const auto chosen = declare_as(key, std::move(fallback), help);
+        const auto found = std::ranges::find(choices, chosen, &std::pair<std::string_view, T>::first);
+        if (found == choices.end()) refuse(key, "expected one of: " + names);
+        field = found->second;
+    }
+
+    [[noreturn]] void refuse(std::string_view key, std::string_view why) const {
+        tambo::refuse(here_.config, here_.section, key, why);
+    }
+
+    /// Both paths or none.
+    void certificate(fs::path& chain, fs::path& key, std::string_view whose) {
+        path(chain, "certificate", fmt::format("certificate chain in PEM for {}, its own certificate first", whose));
+        path(key, "key", "private key in PEM for that certificate, without a passphrase");
+        if (chain.empty() != key.empty())
+            refuse(chain.empty() ? "key" : "certificate", "expected certificate and key, both or none");
+    }
+
+private:
+    Construction here_;
+};
+
+constexpr std::string_view domain_help = "domains that this server serves; the first one is the default";
+
+constexpr std::string_view host_prefix = "host ", listener_prefix = "listener ";
+
+[[noreturn]] void refuse_section(const Config& config, const Config::Section& section, std::string_view why) {
+    throw ConfigError(fmt::format("{}: {}", config.where(section.name, {{}, {}, section.line}), why));
+}
+
+bool add_domain(List& domains, std::string name) {
+    if (std::ranges::find(domains, name) != domains.end()) return false;
+    domains.push_back(std::move(name));
+    return true;
+}
+
+void add_listed_domain(const Config& config, List& domains, std::string_view text) {
+    auto name = prepare_domain(text);
+    if (!name) refuse(config, "server", "domain", fmt::format("\"{}\" is no domain: {}", text, name.error().text));
+    add_domain(domains, std::move(*name));
+}
+
+// [server] domain and every [host …].
+List read_domains(const Config& config, const List& listed) {
+    List domains, hosts;
+    for (const auto& text : listed) add_listed_domain(config, domains, text);
+    for (const auto& section : config.sections()) {
+        if (!section.name.starts_with(host_prefix)) continue;
+        auto name = prepare_domain(std::string_view{section.name}.substr(host_prefix.size()));
+        if (!name) refuse_section(config, section, "expected a domain: " + name.error().text);
+        if (!add_domain(hosts, *name)) refuse_section(config, section, "another section is about this domain, too");
+        add_domain(domains, std::move(*name));
+    }
+    if (domains.empty()) refuse(config, "server", "domain", "expected at least one domain, such as localhost");
+    return domains;
+}
+
+void check_names(const SectionReader& section, std::string_view key, const List& names) {
+    for (auto name = names.begin(); name != names.end(); ++name) {
+        const bool is_plain = std::ranges::all_of(
+            *name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-'; });
+        if (!is_plain)
+            section.refuse(key, fmt::format("\"{}\" is no name; expected a list such as roster, disco", *name));
+        if (std::find(names.begin(), name, *name) != name) section.refuse(key, fmt::format("{} is there twice", *name));
+    }
+}
+
+ServerSettings read_server(const Config& config, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "server", declared};
+    ServerSettings server;
+    section.read(server.domains, "domain", domain_help);
+    server.domains = read_domains(config, server.domains);
+    section.path(server.data, "data", "folder for all that must survive a restart", server.data, server.data.string());
+    section.path(server.run, "run", "folder for private copies of modules while they run", server.data / "run",
+                 "DATA/run");
+    section.path(server.control, "control", "socket on which tamboctl talks to the server", server.run / "tambo.sock",
+                 "RUN/tambo.sock");
+    section.count(server.threads, "threads", "shards, each with a thread of its own; 0: one for each core", 0, 1024);
+    section.read(server.modules, "modules", "protocol features to load");
+    check_names(section, "modules", server.modules);
+    section.read(server.plugins, "plugins", "storage and authentication to load, before the modules");
+    check_names(section, "plugins", server.plugins);
+    List folders;
+    section.read(folders, "module_path",
+                 "folders that are searched for modules and plugins; empty: where tambo is installed");
+    for (const auto& folder : folders) server.module_path.push_back(section.absolute(folder));
+    return server;
+}
+
+void read_sizes(SectionReader& section, LimitSettings& limits) {
+    section.bytes(limits.stanza_bytes_before_auth, "stanza_bytes_before_auth",
+                  "longest element before a client is authenticated", 1024);
+    section.bytes(limits.stanza_bytes, "stanza_bytes",
+                  "longest stanza afterwards (RFC 6120 §13.12 asks for 10000 bytes)", 10000);
+    section.count(limits.depth, "depth", "how deep elements may be nested in a stanza", 4, 10000);
+    section.count(limits.attributes, "attributes", "how many attributes an element may have", 8, 10000);
+    section.bytes(limits.send_queue, "send_queue", "bytes that may wait for one client before it is dropped", 64 << 10);
+    section.bytes(limits.read_rate, "read_rate", "bytes a second that the server reads from one client; 0: no limit",
+                  0);
+    section.bytes(limits.read_burst, "read_burst",
+                  "bytes that a client may send at once before read_rate slows it down", 1024);
+}
+
+void read_counts(SectionReader& section, LimitSettings& limits) {
+    section.count(limits.connections, "connections", "connections at a time; 0: no limit", 0);
+    section.count(limits.connections_per_address, "connections_per_address",
+                  "connections at a time from one address (IPv6: from one /64); 0: no limit", 0);
+    section.count(limits.sessions_per_account, "sessions_per_account",
+                  "resources of one account that may be online at a time; 0: no limit", 0);
+    section.count(limits.auth_failures, "auth_failures", "failed logins after which a stream is closed", 1);
+    section.count(limits.auth_failures_per_address, "auth_failures_per_address",
+                  "failed logins from one address in auth_window, after which more are refused untried; 0: no limit",
+                  0);
+    section.count(limits.registrations_per_address, "registrations_per_address",
+                  "accounts that one address may register in registration_window; 0: no limit", 0);
+}
+
+void read_times(SectionReader& section, LimitSettings& limits) {
+    using namespace std::chrono_literals;
+    section.time(limits.auth_window, "auth_window", "see auth_failures_per_address", 1s);
+    section.time(limits.registration_window, "registration_window", "see registrations_per_address", 1s);
+    section.time(limits.negotiation_time, "negotiation_time", "time from the connection to a bound resource", 1s);
+    section.time(limits.keepalive, "keepalive",
+                 "silence after which TCP asks whether the client is still there; 0: never", 0s);
+    section.time(limits.send_timeout, "send_timeout",
+                 "how long a client may take nothing of what waits for it before it is dropped; 0: for ever", 0s);
+}
+
+LimitSettings read_limits(const Config& config, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "limits", declared};
+    LimitSettings limits;
+    read_sizes(section, limits);
+    read_counts(section, limits);
+    read_times(section, limits);
+    if (limits.stanza_bytes_before_auth > limits.stanza_bytes)
+        section.refuse("stanza_bytes_before_auth", "expected no more than stanza_bytes");
+    return limits;
+}
+
+TlsSettings read_tls(const Config& config, const fs::path& data, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "tls", declared};
+    TlsSettings tls;
+    section.certificate(tls.certificate, tls.key, "all domains without their own");
+    section.path(tls.folder, "folder", "where a self-signed certificate is made if none is configured", data / "certs",
+                 "DATA/certs");
+    section.choose(tls.allow_tls12, "min_version", "oldest TLS version that clients may use",
+                   {{"1.2", true}, {"1.3", false}});
+    section.read(tls.ciphers, "ciphers", "cipher list for TLS 1.2 as OpenSSL writes it; empty: tambo's safe choice");
+    section.count(tls.sessions, "sessions", "TLS sessions to remember, so that clients can resume them", 0, 10'000'000);
+    return tls;
+}
+
+LogSettings read_log(const Config& config, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "log", declared};
+    LogSettings log;
+    section.choose(
+        log.level, "level", "least important lines to write",
+        {{"debug", Level::debug}, {"info", Level::info}, {"warning", Level::warning}, {"error", Level::error}});
+    section.read(log.target, "target", "where lines go: stderr, stdout or a file");
+    if (log.target.empty()) section.refuse("target", "expected stderr, stdout or a file");
+    if (log.target != "stderr" && log.target != "stdout") log.target = section.absolute(log.target).string();
+    section.choose(log.format, "format", "text for people, json for programs (one object a line)",
+                   {{"text", LogSettings::Format::text}, {"json", LogSettings::Format::json}});
+    return log;
+}
+
+bool is_ip_address(const std::string& text) {
+    in6_addr scratch{};
+    return inet_pton(AF_INET, text.c_str(), &scratch) == 1 || inet_pton(AF_INET6, text.c_str(), &scratch) == 1;
+}
+
+// "[::1]" is how people write it beside a port.
+std::string without_brackets(std::string text) {
+    if (text.size() > 2 && text.front() == '[' && text.back() == ']') return text.substr(1, text.size() - 2);
+    return text;
+}
+
+ListenerSettings read_listener(const Config& config, const std::string& name, ListenerSettings listener,
+                               std::vector<OptionInfo>& declared) {
+    constexpr std::uint16_t direct_tls_port = 5223;
+    SectionReader section{config, std::string{listener_prefix} + name, declared};
+    listener.name = name;
+    section.choose(listener.kind, "kind", "starttls, or tls from the first byte (XEP-0368)",
+                   {{"starttls", ListenerSettings::Kind::starttls}, {"tls", ListenerSettings::Kind::tls}});
+    section.read(listener.address, "address", "IP address to listen on; * for all");
+    listener.address = without_brackets(std::move(listener.address));
+    if (listener.address != "*" && !is_ip_address(listener.address))
+        section.refuse("address", "expected an IP address such as 127.0.0.1, or *");
+    if (listener.kind == ListenerSettings::Kind::tls) listener.port = direct_tls_port;
+    section.count(listener.port, "port", "TCP port; 0: any free one", 0);
+    section.read(listener.plaintext_auth, "plaintext_auth", "let clients log in without TLS: never on a real network");
+    return listener;
+}
+
+std::vector<ListenerSettings> read_listeners(const Config& config, std::vector<OptionInfo>& declared) {
+    std::vector<ListenerSettings> listeners;
+    for (const auto& section : config.sections())
+        if (section.name.starts_with(listener_prefix))
+            listeners.push_back(read_listener(config, section.name.substr(listener_prefix.size()), {}, declared));
+    if (!listeners.empty()) return listeners;
+    ListenerSettings direct;
+    direct.kind = ListenerSettings::Kind::tls;
+    listeners.push_back(read_listener(config, "c2s", {}, declared));
+    listeners.push_back(read_listener(config, "c2s-tls", direct, declared));
+    return listeners;
+}
+
+// The section that is about this domain, however it is spelt there.
+std::string host_section(const Config& config, const std::string& domain) {
+    for (const auto& section : config.sections()) {
+        if (!section.name.starts_with(host_prefix)) continue;
+        const auto name = prepare_domain(std::string_view{section.name}.substr(host_prefix.size()));
+        if (name && *name == domain) return section.name;
+    }
+    return std::string{host_prefix} + domain;
+}
+
+HostSettings read_host(const Config& config, const std::string& domain, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, host_section(config, domain), declared};
+    HostSettings host;
+    host.domain = domain;
+    section.certificate(host.certificate, host.key, "this domain");
+    return host;
+}
+
+}   // namespace
+
+Settings read_settings(const Config& config, std::vector<OptionInfo>& declared) {
+    Settings settings;
+    settings.server = read_server(config, declared);
+    settings.limits = read_limits(config, declared);
+    settings.tls = read_tls(config, settings.server.data, declared);
+    settings.log = read_log(config, declared);
+    settings.listeners = read_listeners(config, declared);
+    for (const auto& domain : settings.server.domains) settings.hosts.push_back(read_host(config, domain, declared));
+    return settings;
+}
+
+std::vector<std::string> kernel_sections() { return {"server", "limits", "tls", "log", "listener *", "host *"}; }
+
+}   // namespace tambo

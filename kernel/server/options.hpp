@@ -1,0 +1,112 @@
+// The kernel's own settings, read like a module's options: typed, with defaults, checked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tambo/log.hpp>
+#include <tambo/option.hpp>
+#include <tambo/server.hpp>
+
+namespace tambo {
+
+/// [server]. Paths are absolute: relative ones in the ini count from the ini's folder, others from the working
+/// directory.
+struct ServerSettings {
+    List domains;   ///< `domain`, then those of [host …]; prepared; never empty
+    std::filesystem::path data = "/var/lib/tambo";
+    std::filesystem::path run;       ///< default: data/run
+    std::filesystem::path control;   ///< the control socket; default: run/tambo.sock
+    unsigned threads = 0;            ///< 0: one for each core
+    List modules, plugins;           ///< names, in the order of the ini
+    std::vector<std::filesystem::path>
+        module_path;   ///< searched in order for NAME.so; empty: where tambo is installed
+};
+
+/// [limits]. Where it says so, 0 means no limit.
+struct LimitSettings {
+    std::size_t stanza_bytes_before_auth = std::size_t{10} << 10;
+    std::size_t stanza_bytes = std::size_t{256} << 10;
+    unsigned depth = 64;
+    unsigned attributes = 64;
+
+    std::size_t connections = 100'000;            ///< 0: no limit
+    std::size_t connections_per_address = 1000;   ///< 0: no limit
+    unsigned sessions_per_account = 50;           ///< 0: no limit
+
+    unsigned auth_failures = 5;                ///< in one stream
+    unsigned auth_failures_per_address = 30;   ///< in auth_window; 0: no limit
+    Duration auth_window = std::chrono::minutes{1};
+    unsigned registrations_per_address = 10;   ///< in registration_window; 0: no limit
+    Duration registration_window = std::chrono::hours{1};
+
+    Duration negotiation_time = std::chrono::seconds{60};   ///< from the connection to a bound resource
+    Duration keepalive = std::chrono::minutes{5};           ///< silence after which TCP probes the peer; 0: never
+    Duration send_timeout = std::chrono::seconds{60};   ///< how long a peer may take nothing of what waits; 0: for ever
+
+    std::size_t send_queue = std::size_t{8} << 20;   ///< bytes that may wait for one peer
+    std::size_t read_rate = std::size_t{1} << 20;    ///< bytes a second from one session; 0: no limit
+    std::size_t read_burst = std::size_t{4} << 20;   ///< what a session may send at once before read_rate slows it
+};
+
+/// [tls]
+struct TlsSettings {
+    std::filesystem::path certificate, key;   ///< for all domains without their own; both or none
+    std::filesystem::path folder;             ///< where a self-signed certificate goes; default: data/certs
+    bool allow_tls12 = true;                  ///< min_version = 1.2
+    std::string ciphers;                      ///< TLS 1.2 list; empty: our own choice
+    std::size_t sessions = 20'000;            ///< size of the resumption cache
+};
+
+/// [log]
+struct LogSettings {
+    enum class Format : std::uint8_t { text, json };
+
+    Level level = Level::info;
+    std::string target = "stderr";   ///< "stderr", "stdout" or an absolute path
+    Format format = Format::text;
+};
+
+/// [listener NAME]
+struct ListenerSettings {
+    enum class Kind : std::uint8_t { starttls, tls };
+
+    std::string name;
+    Kind kind = Kind::starttls;
+    std::string address = "*";     ///< an IP address, or "*" for all of both families
+    std::uint16_t port = 5222;     ///< 0: any free one
+    bool plaintext_auth = false;   ///< let clients log in without TLS
+};
+
+/// [host DOMAIN]
+struct HostSettings {
+    std::string domain;                       ///< prepared
+    std::filesystem::path certificate, key;   ///< both or none
+};
+
+struct Settings {
+    ServerSettings server;
+    LimitSettings limits;
+    TlsSettings tls;
+    LogSettings log;
+    std::vector<ListenerSettings>
+        listeners;                     ///< never empty: "c2s" on 5222 and "c2s-tls" on 5223 if none is configured
+    std::vector<HostSettings> hosts;   ///< one for each domain, in the order of ServerSettings::domains
+};
+
+/// Reads and checks all of the kernel's own sections. What it asked for is added to `declared`. Throws ConfigError.
+/// Looks at no file and opens nothing: whether a certificate exists is for whoever loads it.
+Settings read_settings(const Config& config, std::vector<OptionInfo>& declared);
+
+/// The names of those sections, for complaints(): "server", …, "listener *", "host *".
+std::vector<std::string> kernel_sections();
+
+/// For values that only their user can judge: throws ConfigError with
+/// `tambo.ini:7: [server] "modules = rooster": why`. Works for keys that are not written, too.
+[[noreturn]] void refuse(const Config& config, std::string_view section, std::string_view key, std::string_view why);
+
+}   // namespace tambo
