@@ -16,9 +16,8 @@ constexpr std::size_t max_request_bytes = 4096;   // of a kept request; stranger
 
 std::optional<std::uint64_t> number(std::string_view digits) {
     std::uint64_t n = 0;
-    const auto end = digits.data() + digits.size();
-    const auto [at, error] = std::from_chars(digits.data(), end, n);
-    if (error != std::errc{} || at != end) return std::nullopt;
+    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n);
+    if (error != std::errc{} || at != digits.data() + digits.size()) return std::nullopt;
     return n;
 }
 

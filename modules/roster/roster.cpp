@@ -166,6 +166,7 @@ private:
     // §2.6.3: the changes that a client missed follow the empty result.
     void push_later(const Jid& full, const std::vector<Change>& missed) {
         std::vector<Push> pushes;
+        pushes.reserve(missed.size());
         for (const auto& change : missed) pushes.push_back({render(change.contact, change.item), change.name});
         if (pushes.empty()) return;
         host().defer([this, full, pushes = std::move(pushes)] {
