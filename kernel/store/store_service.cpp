@@ -68,7 +68,9 @@ public:
         log_.warning("store refused a request: {}; the others are not affected", cause);
     }
 
-    void committed(Steady::duration took) {
+    /// Reading says nothing: it may work well on a full disk.
+    void committed(Steady::duration took, bool wrote) {
+        if (!wrote) return;
         if (!cause_.empty()) log_.warning("store works again; {} requests were refused meanwhile", refused_);
         cause_.clear();
         refused_ = 0;
@@ -115,6 +117,7 @@ struct StoreService::Request {
     std::shared_ptr<const Post> post;   // shared by all requests of a front: their answers travel together
     Answer answer;
     std::size_t bytes = 0;
+    bool writes = true;
     std::string error{};
 };
 
@@ -337,7 +340,7 @@ void StoreService::Impl::commit(std::span<Request> requests) {
         refuse(requests, error);
         return;
     }
-    health_.committed(took);
+    health_.committed(took, std::ranges::any_of(requests, &Request::writes));
     {
         const std::lock_guard lock{mutex_};
         ++figures_.commits;
@@ -416,8 +419,8 @@ void StoreService::use(const StoreFactory& factory) { impl_->use(factory); }
 bool StoreService::ready() const noexcept { return impl_->ready(); }
 StoreService::Figures StoreService::figures() const { return impl_->figures(); }
 
-void StoreService::submit(Job job, Post post, Answer answer, [[maybe_unused]] bool writes) {
-    Request request{std::move(job), std::make_shared<const Post>(std::move(post)), std::move(answer)};
+void StoreService::submit(Job job, Post post, Answer answer, bool writes) {
+    Request request{std::move(job), std::make_shared<const Post>(std::move(post)), std::move(answer), 0, writes};
     if (impl_->offer(request)) return;
     (*request.post)([answer = std::move(request.answer)] { answer(std::string{overloaded}); });
 }
@@ -449,7 +452,7 @@ void StoreService::Front::send(Weight weight, Job job, Answer answer) {
         if (number > 0) answered(number, was_accepted, text);
         answer(text);
     };
-    Request request{std::move(job), post_, std::move(settle), weight.bytes};
+    Request request{std::move(job), post_, std::move(settle), weight.bytes, weight.writes};
     if (service_.impl_->offer(request)) {
         if (number > 0) last_accepted_ = number;
         return;

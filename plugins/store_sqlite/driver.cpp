@@ -23,7 +23,6 @@ namespace tambo::sqlite {
 namespace {
 
 constexpr int application_id = 0x746d626f;   // "tmbo", so that file(1) and we know our own
-constexpr int busy_timeout_ms = 5000;        // somebody looks at the file with sqlite3(1)
 
 // What brings a file from version n to n + 1, in one transaction each. Never change a line that was released: append.
 // Keys are blobs: they may hold anything, and compare as bytes.
@@ -48,7 +47,7 @@ std::int64_t to_integer(std::uint64_t n) {
 /// A connection; errors become exceptions that name the file.
 class Database {
 public:
-    explicit Database(const std::filesystem::path& file) : file_(file.string()) {
+    Database(const std::filesystem::path& file, std::chrono::milliseconds busy_timeout) : file_(file.string()) {
         // The caller is one thread, hence NOMUTEX. No CREATE: making the file is done before, with the right mode.
         constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
         if (const int code = sqlite3_open_v2(file_.c_str(), &db_, flags, nullptr); code != SQLITE_OK) {
@@ -56,7 +55,7 @@ public:
             sqlite3_close(db_);
             throw std::runtime_error{sentence};
         }
-        sqlite3_busy_timeout(db_, busy_timeout_ms);
+        sqlite3_busy_timeout(db_, static_cast<int>(busy_timeout.count()));
         sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
         sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     }
@@ -295,7 +294,7 @@ struct RowTable {
 
 class Driver final : public StoreDriver {
 public:
-    explicit Driver(const std::filesystem::path& file) : db_(file) {}
+    explicit Driver(const Settings& settings) : db_(settings.file, settings.busy_timeout) {}
     Database& database() noexcept { return db_; }
 
     // IMMEDIATE: to be refused at once is better than in the middle of a batch.
@@ -431,7 +430,7 @@ private:
 
 std::unique_ptr<StoreDriver> open(const Settings& settings) {
     make_file(settings.file);
-    auto driver = std::make_unique<Driver>(settings.file);
+    auto driver = std::make_unique<Driver>(settings);
     auto& db = driver->database();
     recognise(db);
     if (settings.check) quick_check(db);

@@ -1,6 +1,7 @@
 // The store driver over one SQLite file. Knows nothing of modules, so that tests and tools can use it alone.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,7 +18,8 @@ struct Settings {
     std::filesystem::path file;
     Synchronous synchronous = Synchronous::normal;
     std::uint64_t cache_bytes = std::uint64_t{8} << 20;
-    bool check = false;   ///< read the whole file for damage before using it
+    std::chrono::milliseconds busy_timeout{5000};   ///< how long to wait while somebody looks at it with sqlite3(1)
+    bool check = false;                             ///< read the whole file for damage before using it
 };
 
 /// Opens the file, or makes it (mode 0600, its folder 0700). Brings an older schema up to date; never touches a file
