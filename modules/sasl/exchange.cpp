@@ -169,7 +169,7 @@ Library::Library() {
         throw std::runtime_error{std::string{"GNU SASL does not start: "} + gsasl_strerror(code)};
     context_ = std::shared_ptr<Gsasl>{context, gsasl_done};
     for (const auto& mechanism : all_mechanisms)
-        if (!gsasl_server_support_p(context, mechanism.name.data()))   // the names are literals: NUL follows
+        if (!gsasl_server_support_p(context, std::string{mechanism.name}.c_str()))
             throw std::runtime_error{"this GNU SASL does not know " + std::string{mechanism.name}};
 }
 
@@ -180,7 +180,8 @@ Exchange::Exchange(const Library& library, const Mechanism& mechanism, const Scr
       binds_channel_(mechanism.binds_channel),
       plus_was_offered_(channel.plus_was_offered) {
     Gsasl_session* session = nullptr;
-    if (const int code = gsasl_server_start(context_.get(), mechanism.name.data(), &session); code != GSASL_OK)
+    if (const int code = gsasl_server_start(context_.get(), std::string{mechanism.name}.c_str(), &session);
+        code != GSASL_OK)
         throw std::runtime_error{std::string{"GNU SASL does not begin: "} + gsasl_strerror(code)};
     session_.reset(session);
     set(session, GSASL_SCRAM_ITER, std::to_string(keys.iterations));
