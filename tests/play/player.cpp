@@ -106,12 +106,9 @@ private:
         names_["server"] = Stage::domain;
         for (const auto& line : script_.lines) {
             if (line.who.empty()) continue;
-            auto& character = characters_[line.who];
-            if (line.what == "has no account") character.has_account = false;
-            if (character.client && !line.what.starts_with("connects as ")) continue;
-            const Entrance entrance{line.who, line.what.starts_with("connects as ") ? line.what : "connects"};
-            character.client = std::make_unique<Client>(entrance.user, entrance.resource, std::string{Stage::domain});
-            names_[lower(line.who)] = entrance.user + '@' + std::string{Stage::domain};
+            introduce(line.who, line.what);
+            if (const auto friendly = friend_in(line); !friendly.empty()) introduce(friendly, {});
+            if (line.what == "has no account") characters_.at(line.who).has_account = false;
         }
         std::vector<std::string> made;
         for (const auto& [name, character] : characters_) {
@@ -122,9 +119,49 @@ private:
         }
     }
 
+    void introduce(const std::string& who, const std::string& what) {
+        auto& character = characters_[who];
+        const bool is_told = what.starts_with("connects as ");
+        if (character.client && !is_told) return;
+        const Entrance entrance{who, is_told ? what : "connects"};
+        character.client = std::make_unique<Client>(entrance.user, entrance.resource, std::string{Stage::domain});
+        names_[lower(who)] = entrance.user + '@' + std::string{Stage::domain};
+    }
+
+    /// `Juliet and Romeo are friends`: Romeo.
+    static std::string friend_in(const Line& line) {
+        constexpr std::string_view end = " are friends";
+        const auto name = cut(line.what, "and ");
+        return name.ends_with(end) ? name.substr(0, name.size() - end.size()) : std::string{};
+    }
+
+    /// Each sees the other's presence from now on. Done by devices that are gone again before the play goes on.
+    void befriend(Client& one, Client& other) {
+        const std::string domain{Stage::domain};
+        Client a{one.user(), "stage", domain};
+        Client b{other.user(), "stage", domain};
+        const Wishes silent{.priority = {}, .presence = false, .roster = false, .stream_management = false};
+        a.connect(stage_.connect(), silent);
+        b.connect(stage_.connect(), silent);
+        const auto says = [&](Client& from, const std::string& what, const Client& to) {
+            from.send("<presence type='" + what + "' to='" + to.user() + '@' + domain + "'/>");
+            from.sync();
+            stage_.settle();
+        };
+        says(a, "subscribe", b);
+        says(b, "subscribed", a);
+        says(b, "subscribe", a);
+        says(a, "subscribed", b);
+        a.disconnect();
+        b.disconnect();
+        settle();
+    }
+
     void play(const Line& line) {
         if (line.who.empty()) return play_nobody(line);
         auto& character = characters_.at(line.who);
+        if (const auto friendly = friend_in(line); !friendly.empty())
+            return befriend(*character.client, *characters_.at(friendly).client);
         if (line.what == "has no account" || play_entrance(line, character) || play_exit(line, character)) return;
         auto& client = *character.client;
         const bool is_speech = line.what == "sends" || line.what == "begins to send";
