@@ -189,6 +189,7 @@ void TlsStore::Impl::add(const Certificate& certificate) {
 std::vector<TlsStore::Impl::Entry> TlsStore::Impl::entries() const {
     const std::scoped_lock lock{mutex_};
     std::vector<Entry> all;
+    all.reserve(entries_.size());
     for (const auto& [name, entry] : entries_) all.push_back(entry);
     return all;
 }

@@ -321,7 +321,7 @@ TEST_F(TlsTest, a_piece_of_a_record_is_not_pending) {
     Client client{wire.client, {}};
     ASSERT_TRUE(Handshake(tls, client).succeeded()) << tls.error();
     read_all(tls);
-    const std::string half{"\x17\x03\x03\x00\x40 and no more", 18};
+    const std::string half{"\x17\x03\x03\x00\x40 and no more", 17};
     ASSERT_EQ(::write(wire.client, half.data(), half.size()), static_cast<ssize_t>(half.size()));
     std::array<char, 64> buffer{};
     EXPECT_EQ(tls.read(buffer).state, State::want_read);
