@@ -1,6 +1,8 @@
 // XEP-0077 (2.4): in-band registration, change of password, removal of the own account.
 #include <algorithm>
 #include <stdexcept>
+#include <unordered_map>
+#include <utility>
 
 #include <tambo/tambo.hpp>
 
@@ -11,6 +13,12 @@ using namespace tambo;
 constexpr std::string_view register_space = "jabber:iq:register";
 constexpr std::string_view feature_space = "http://jabber.org/features/iq-register";
 constexpr std::string_view instructions = "Choose a username and a password.";
+
+/// The answer to somebody who removes the account.
+struct Goodbye {
+    Jid who;
+    Stanza result;
+};
 
 class Register final : public Module {
 public:
@@ -30,6 +38,7 @@ public:
     void wire(Wiring& w) override {
         w.negotiate<&Register::advertise, &Register::before_login>(Phase::before_auth, register_space, 30, this);
         w.iq<&Register::after_login>(register_space, "query", this);
+        w.on<&Register::say_goodbye>(Event::removed, this);
         w.feature(register_space);
     }
 
@@ -130,7 +139,7 @@ private:
         if (query.child("remove")) {
             if (query.child("remove").next() || query.first().name() != "remove")
                 co_return Error{Condition::bad_request, "<remove/> has to stand alone"};
-            auto removing = remove(me);
+            auto removing = remove(std::move(request));
             co_return co_await removing;
         }
         auto changing = change_password(me, std::string{query.child("username").text()},
@@ -157,26 +166,27 @@ private:
         co_return Iq::result();
     }
 
-    /// §3.2: the result first, then a stream error for every session. The account is out of the store before the result
-    /// says so; its sessions, which are needed to send that, end a turn later.
-    Task<Reply> remove(Jid me) {
-        AuthProvider* provider = host().auth();
-        if (provider == nullptr) co_return Error{Condition::internal_server_error, "no auth plugin is loaded"};
-        auto forgetting = provider->remove(me);
-        const Result<Nothing> forgotten = co_await forgetting;
-        if (!forgotten && forgotten.error().condition != Condition::item_not_found) co_return forgotten.error();
-        auto erasing = host().store().erase_owner(std::string{me.text()});
-        const Result<Nothing> erased = co_await erasing;
-        if (!erased) co_return erased.error();
-        log().info("{} removed the account", me.text());
-        host().defer([this, me] { host().spawn(end_sessions(me)); });
-        co_return Iq::result();
-    }
-
-    Task<void> end_sessions(Jid me) {
+    /// §3.2: the result first, then a stream error for every session. So the result leaves when the kernel says that
+    /// the credentials are gone for good and is about to end the sessions; afterwards nobody would be there to hear it.
+    Task<Reply> remove(Iq request) {
+        const Jid me = request.from().bare();
+        if (goodbyes_.contains(me)) co_return Error{Condition::conflict, "the account is being removed already"};
+        goodbyes_.emplace(me, Goodbye{request.from(), request.Stanza::result()});
         auto removing = host().remove_account(me);
         const Result<Nothing> removed = co_await removing;
-        if (!removed) log().warning("{} could not be removed in full: {}", me.text(), removed.error().text);
+        const bool was_said = goodbyes_.erase(me) == 0;
+        if (!removed && !was_said) co_return removed.error();
+        if (!removed)
+            log().warning("{} is removed, but some of its data is still there: {}", me.text(), removed.error().text);
+        co_return Reply::none();
+    }
+
+    void say_goodbye(Account& account) {
+        const auto found = goodbyes_.find(account.jid());
+        if (found == goodbyes_.end()) return;
+        log().info("{} removed the account", account.jid().text());
+        if (auto* session = account.find(found->second.who.resource())) session->send(found->second.result);
+        goodbyes_.erase(found);
     }
 
     // --- both
@@ -226,6 +236,8 @@ private:
     Option<std::int64_t> max_password_{"max_password", 1024, "longest password, in bytes"};
     Option<List> domains_{"domains", List{}, "hosts on which strangers can register; empty: all of them"};
     List open_domains_;
+    std::unordered_map<Jid, Goodbye>
+        goodbyes_;   // while the kernel removes; lost in a swap, when the stream error has to do
 };
 
 }   // namespace
