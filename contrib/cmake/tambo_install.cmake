@@ -1,0 +1,59 @@
+# What `cmake --install` puts where: programs, modules, the SDK with its CMake and pkg-config packages, man pages, the
+# commented ini, the systemd unit. Modules go where the library looks for them: LIBDIR/tambo/{modules,plugins}.
+include(CMakePackageConfigHelpers)
+
+set(TAMBO_MODULE_DIR ${CMAKE_INSTALL_LIBDIR}/tambo/modules)
+set(TAMBO_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/tambo/plugins)
+set(TAMBO_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tambo)
+
+install(TARGETS tambo EXPORT tambo_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS tambod tamboctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+# tambo_install_modules(FOLDER DESTINATION): every module that was defined in FOLDER or below.
+function(tambo_install_modules folder destination)
+    get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
+    foreach(target IN LISTS targets)
+        get_target_property(type ${target} TYPE)
+        if(type STREQUAL MODULE_LIBRARY)
+            set_target_properties(${target} PROPERTIES INSTALL_RPATH "")   # libtambo is there before any module
+            install(TARGETS ${target} LIBRARY DESTINATION ${destination})
+        endif()
+    endforeach()
+    get_property(folders DIRECTORY ${folder} PROPERTY SUBDIRECTORIES)
+    foreach(below IN LISTS folders)
+        tambo_install_modules(${below} ${destination})
+    endforeach()
+endfunction()
+tambo_install_modules(${PROJECT_SOURCE_DIR}/modules ${TAMBO_MODULE_DIR})
+tambo_install_modules(${PROJECT_SOURCE_DIR}/plugins ${TAMBO_PLUGIN_DIR})
+
+# The SDK.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernel/include/tambo DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+        FILES_MATCHING PATTERN *.hpp)
+install(EXPORT tambo_targets NAMESPACE tambo:: FILE tamboTargets.cmake DESTINATION ${TAMBO_PACKAGE_DIR})
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/tamboConfig.cmake.in ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake
+                              INSTALL_DESTINATION ${TAMBO_PACKAGE_DIR} PATH_VARS TAMBO_MODULE_DIR TAMBO_PLUGIN_DIR)
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/tamboConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake ${PROJECT_BINARY_DIR}/package/tamboConfigVersion.cmake
+              ${CMAKE_CURRENT_LIST_DIR}/tambo_module.cmake ${CMAKE_CURRENT_LIST_DIR}/module.map
+        DESTINATION ${TAMBO_PACKAGE_DIR})
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/contrib/lint-module DESTINATION ${TAMBO_PACKAGE_DIR})
+configure_file(${CMAKE_CURRENT_LIST_DIR}/tambo.pc.in ${PROJECT_BINARY_DIR}/package/tambo.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/tambo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# For the operator.
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.[1-8])
+foreach(page IN LISTS pages)
+    string(REGEX REPLACE ".*\\." "" chapter ${page})
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${chapter})
+endforeach()
+file(READ ${PROJECT_SOURCE_DIR}/etc/tambo.service unit)
+string(REPLACE /usr/bin/tambod ${CMAKE_INSTALL_FULL_BINDIR}/tambod unit "${unit}")
+string(REPLACE /etc/tambo/ ${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo/ unit "${unit}")
+file(WRITE ${PROJECT_BINARY_DIR}/package/tambo.service "${unit}")
+install(FILES ${PROJECT_BINARY_DIR}/package/tambo.service DESTINATION lib/systemd/system)
+# An ini that is there is the operator's.
+install(CODE "
+    if(NOT EXISTS \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo/tambo.ini\")
+        file(INSTALL \"${PROJECT_SOURCE_DIR}/etc/tambo.ini\" DESTINATION \"${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo\")
+    endif()")
