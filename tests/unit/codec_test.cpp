@@ -1,0 +1,155 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "stream/xml_codec.hpp"
+
+using namespace tambo;
+
+namespace {
+
+using enum StreamCondition;
+
+constexpr std::string_view plain_header =
+    "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+
+/// A stream through the codec, as the kernel runs it: what came out, in order.
+struct Talk {
+    std::unique_ptr<Codec> codec = make_xml_codec();
+    Codec::State state{};
+    FrameLimits limits{};
+    StreamContext context;
+    StreamHeader header;
+    Stanza stanza;
+    std::vector<std::string> heard;
+    std::optional<StreamCondition> refused;
+
+    void hear(std::string_view bytes) {
+        while (!bytes.empty() && !refused) {
+            const auto frame = codec->find(bytes, 0, state, limits);
+            if (frame.found == Codec::Found::error) refused = frame.condition;
+            if (frame.found != Codec::Found::frame) return;
+            take(bytes.substr(0, frame.used));
+            bytes.remove_prefix(frame.used);
+        }
+    }
+    void take(std::string_view frame) {
+        const auto decoded = codec->decode(frame, limits, context, header, stanza);
+        switch (decoded.kind) {
+            case Codec::Kind::nothing:
+                return;
+            case Codec::Kind::header:
+                heard.emplace_back("header");
+                return;
+            case Codec::Kind::footer:
+                heard.emplace_back("footer");
+                return;
+            case Codec::Kind::error:
+                refused = decoded.condition;
+                return;
+            case Codec::Kind::stanza:
+                heard.push_back(stanza.adopt() ? stanza.str() : "malformed");
+                return;
+        }
+    }
+};
+
+std::optional<StreamCondition> refusal(std::string_view bytes) {
+    Talk talk;
+    talk.hear(bytes);
+    return talk.refused;
+}
+
+std::string header_with(std::string_view attributes) {
+    return "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'" +
+           std::string{attributes} + ">";
+}
+
+}   // namespace
+
+TEST(XmlCodec, hears_a_stream_from_header_to_footer) {
+    Talk talk;
+    talk.hear("<?xml version='1.0'?>\n" +
+              header_with(" to='montague.lit' from='romeo@montague.lit' version='1.0' xml:lang='en' id='x'") +
+              " <message to='a@b'><body>hi</body></message>\n\n<iq/><r xmlns='urn:xmpp:sm:3'/></stream:stream >");
+    EXPECT_FALSE(talk.refused);
+    EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<message to='a@b'><body>hi</body></message>", "<iq/>",
+                                                    "<r xmlns='urn:xmpp:sm:3'/>", "footer"}));
+    EXPECT_EQ(talk.header.to, "montague.lit");
+    EXPECT_EQ(talk.header.from, "romeo@montague.lit");
+    EXPECT_EQ(talk.header.version, "1.0");
+    EXPECT_EQ(talk.header.lang, "en");
+    EXPECT_EQ(talk.header.id, "");
+    EXPECT_EQ(talk.context.lang, "en");
+    EXPECT_EQ(talk.context.declarations, "");
+}
+
+TEST(XmlCodec, carries_the_headers_declarations_into_its_stanzas) {
+    Talk talk;
+    talk.hear(header_with(" xmlns:p='urn:&quot;p' xmlns:xml='http://www.w3.org/XML/1998/namespace'"));
+    EXPECT_EQ(talk.context.declarations, " xmlns:p='urn:&quot;p'");
+    talk.hear("<message><p:x/></message><iq p:a='1'/><presence/>");
+    EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<message><p:x xmlns:p='urn:&quot;p'/></message>",
+                                                    "<iq xmlns:p='urn:&quot;p' p:a='1'/>", "<presence/>"}));
+}
+
+// RFC 6120 §4.8, §4.9.3
+TEST(XmlCodec, refuses_headers_with_the_condition_that_the_rfc_names) {
+    const std::string streams = "http://etherx.jabber.org/streams";
+    EXPECT_EQ(refusal("<stream:stream xmlns='jabber:client' xmlns:stream='urn:wrong'>"), invalid_namespace);
+    EXPECT_EQ(refusal("<stream:stream xmlns='urn:wrong' xmlns:stream='" + streams + "'>"), invalid_namespace);
+    EXPECT_EQ(refusal("<stream:stream xmlns:stream='" + streams + "'>"), invalid_namespace);
+    EXPECT_EQ(refusal("<stream:stream xmlns='jabber:server' xmlns:stream='" + streams + "'>"), invalid_namespace);
+    EXPECT_EQ(refusal("<s:stream xmlns='jabber:client' xmlns:s='" + streams + "'>"), bad_namespace_prefix);
+    EXPECT_EQ(refusal("<stream:stream xmlns='jabber:client'>"), not_well_formed);
+    EXPECT_EQ(refusal("<message xmlns='jabber:client' to='x'/>"), bad_format);
+    EXPECT_EQ(refusal(header_with(" to='a' to='b'")), not_well_formed);
+    EXPECT_EQ(refusal(header_with(" to='&x;'")), restricted_xml);
+    EXPECT_EQ(refusal(header_with(" to='\xff'")), not_well_formed);
+    EXPECT_EQ(refusal("<?xml version='1.0' encoding='ISO-8859-1'?>" + header_with("")), unsupported_encoding);
+    EXPECT_EQ(refusal("<?xml version='1.0' encoding='UTF-16'?>" + header_with("")), unsupported_encoding);
+    EXPECT_EQ(refusal("<?xml version='1.0' encoding='utf-8' standalone='yes'?>" + header_with("")), std::nullopt);
+    EXPECT_EQ(refusal("<?xml?>" + header_with("")), restricted_xml);
+    EXPECT_EQ(refusal("<?xml nonsense?>" + header_with("")), not_well_formed);
+    EXPECT_EQ(refusal("<?xml version='1.0'?><!DOCTYPE l [<!ENTITY l0 'lol'>]>" + header_with("")), restricted_xml);
+}
+
+TEST(XmlCodec, refuses_an_end_tag_that_is_not_the_streams) {
+    for (const std::string_view tag : {"</stream>", "</message>", "</stream:streams>", "</stream:stream x>",
+                                       "</stream:stream x='>'>", "</ stream:stream>"})
+        EXPECT_EQ(refusal(std::string{plain_header} + std::string{tag}), not_well_formed) << tag;
+}
+
+TEST(XmlCodec, serves_many_streams_with_one_reader) {
+    Talk romeo;
+    romeo.hear(header_with(" xmlns:p='urn:romeo'"));
+    Codec::State juliets{};
+    StreamContext none;
+    EXPECT_EQ(romeo.codec->find(plain_header, 0, juliets, {}).used, plain_header.size());
+    romeo.hear("<iq><p:x/></iq>");
+    std::string open = "<p:x/>";
+    const auto refused = romeo.codec->decode(open, {}, none, romeo.header, romeo.stanza);
+    EXPECT_EQ(refused.condition, not_well_formed) << "Juliet never declared that prefix";
+    romeo.hear("<iq/>");
+    EXPECT_EQ(romeo.heard.back(), "<iq/>");
+}
+
+TEST(XmlCodec, writes_what_it_reads) {
+    Talk talk;
+    std::string out;
+    talk.codec->write_header(out, {.to = "a@b/'", .from = "montague.lit", .id = "1", .version = "1.0", .lang = "en"});
+    EXPECT_EQ(
+        out,
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
+        "id='1' from='montague.lit' to='a@b/&apos;' version='1.0' xml:lang='en'>");
+    talk.codec->write_element(out, "<stream:features/>");
+    talk.codec->write(out, Stanza::presence({}, {}));
+    talk.codec->write_footer(out);
+    talk.hear(out);
+    EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<stream:features/>", "<presence/>", "footer"}));
+    EXPECT_EQ(talk.header.to, "a@b/'");
+    EXPECT_EQ(talk.codec->name(), "xml");
+}
