@@ -39,6 +39,13 @@ std::string tidy(std::string_view name) {
     return tidied;
 }
 
+// inih takes the comment off the first line of a value, but not off those that go on with it.
+std::string_view without_comment(std::string_view text) {
+    for (std::size_t at = 1; at < text.size(); ++at)
+        if (text[at] == ';' && is_space(text[at - 1])) return trimmed(text.substr(0, at));
+    return text;
+}
+
 std::string_view shortened(std::string_view text) { return text.substr(0, max_shown_bytes); }
 
 // Reads one text through inih. inih knows neither line numbers in its handler nor sections without keys, cuts long
@@ -132,7 +139,8 @@ private:
     }
 
     // An indented line. inih takes `  key = value` below another key for more of that key's value, which nobody means.
-    void go_on(Config::Section& section, std::string_view more) {
+    void go_on(Config::Section& section, std::string_view line) {
+        const auto more = without_comment(line);
         const auto word = std::ranges::find_if_not(
             more, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
         const auto behind = trimmed({word, more.end()});

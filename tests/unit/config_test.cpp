@@ -65,7 +65,7 @@ TEST(Config, lets_a_value_go_on_in_indented_lines) {
     const auto config = parsed(
         "[server]\n"
         "modules = starttls, sasl,   ; these first\n"
-        "    bind,\n"
+        "    bind,   ; and then\n"
         "\n"
         "; a comment between\n"
         "    roster\n"
