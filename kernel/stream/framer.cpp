@@ -19,7 +19,7 @@ constexpr bool may_begin_name(char c) noexcept {
 
 constexpr auto ends_plain_run = [] {
     std::array<bool, 256> table{};
-    for (const unsigned char c : {'<', '>', '/', '\'', '"'}) table[c] = true;
+    for (const char c : {'<', '>', '/', '\'', '"'}) table[static_cast<unsigned char>(c)] = true;
     return table;
 }();
 

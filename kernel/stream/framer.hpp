@@ -51,7 +51,7 @@ private:
     std::uint32_t depth_ = 0;        // elements open within this frame
     std::uint32_t attributes_ = 0;   // of the start tag being read
     std::uint32_t padding_ = 0;      // white space seen before the header
-    std::array<std::uint8_t, 16> unused_{};
+    [[maybe_unused]] std::array<std::uint8_t, 16> unused_{};
 };
 
 static_assert(sizeof(Framer) == sizeof(Codec::State));

@@ -14,8 +14,8 @@ enum class Care : std::uint8_t { none, attribute, always };
 constexpr auto care = [] {
     std::array<Care, 256> table{};
     for (std::size_t c = 0; c < ' '; ++c) table[c] = Care::always;
-    for (const unsigned char c : {'\'', '"', '<', '>', '&'}) table[c] = Care::always;
-    for (const unsigned char c : {'\n', '\t'}) table[c] = Care::attribute;
+    for (const char c : {'\'', '"', '<', '>', '&'}) table[static_cast<unsigned char>(c)] = Care::always;
+    for (const char c : {'\n', '\t'}) table[static_cast<unsigned char>(c)] = Care::attribute;
     return table;
 }();
 
