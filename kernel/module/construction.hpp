@@ -9,8 +9,8 @@
 
 namespace tambo {
 
-/// In place for as long as something on this thread reads options: around a module's constructor, and around the kernel's
-/// own sections. The previous one comes back when it goes.
+/// In place for as long as something on this thread reads options: around a module's constructor, and around the
+/// kernel's own sections. The previous one comes back when it goes.
 class Construction {
 public:
     Construction(Host* host, const Config& config, std::string section, std::vector<OptionInfo>& declared);
@@ -21,18 +21,19 @@ public:
     /// The innermost one on this thread; throws std::logic_error if there is none.
     static Construction& current();
 
-    Host* host;                                ///< null for the kernel's own sections
+    Host* host;   ///< null for the kernel's own sections
     const Config& config;
-    std::string section;                       ///< "module roster"
-    std::vector<OptionInfo>& declared;         ///< gets a line for each option that is read
+    std::string section;                 ///< "module roster"
+    std::vector<OptionInfo>& declared;   ///< gets a line for each option that is read
 
 private:
     Construction* outer_;
 };
 
-/// Complains about every section and key of `config` that nobody declared: where it stands, what it is, the nearest name that
-/// is known. `sections` holds the section names that exist even without options ("listener *" matches by prefix).
+/// Complains about every section and key of `config` that nobody declared: where it stands, what it is, the nearest
+/// name that is known. `sections` holds the section names that exist even without options ("listener *" matches by
+/// prefix).
 std::vector<std::string> complaints(const Config& config, const std::vector<OptionInfo>& declared,
                                     const std::vector<std::string>& sections);
 
-} // namespace tambo
+}   // namespace tambo

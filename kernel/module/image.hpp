@@ -17,8 +17,9 @@ class Image {
 public:
     /// Copies `built` into `run_dir` under a fresh name, checks the ELF file, maps it, compares the ABI tag.
     /// The error's text is one sentence that names the file and what is wrong with it.
-    static Result<std::shared_ptr<Image>> open(const std::filesystem::path& built, const std::filesystem::path& run_dir);
-    ~Image();                                     ///< dlclose, and the copy is deleted; TAMBO_KEEP_IMAGES=1 keeps both
+    static Result<std::shared_ptr<Image>> open(const std::filesystem::path& built,
+                                               const std::filesystem::path& run_dir);
+    ~Image();   ///< dlclose, and the copy is deleted; TAMBO_KEEP_IMAGES=1 keeps both
     Image(const Image&) = delete;
     Image& operator=(const Image&) = delete;
 
@@ -32,17 +33,17 @@ public:
 
 private:
     Image() = default;
-    std::string map();                            // dlopen and the entry; why not, or empty
+    std::string map();   // dlopen and the entry; why not, or empty
     void* handle_ = nullptr;
     const Descriptor* descriptor_ = nullptr;
     std::uint64_t generation_ = 0;
     std::filesystem::path copy_, built_;
 };
 
-/// Why the file is not a complete ELF shared object for this machine (dlopen would die by SIGBUS on a half-written one);
-/// empty if it is.
+/// Why the file is not a complete ELF shared object for this machine (dlopen would die by SIGBUS on a half-written
+/// one); empty if it is.
 std::string elf_complaint(const std::filesystem::path& file);
 /// What would pin the image, from its dynamic symbols: unique symbols, thread-local destructors; empty if nothing.
 std::string pinning_complaint(const std::filesystem::path& file);
 
-} // namespace tambo
+}   // namespace tambo

@@ -10,4 +10,4 @@ namespace tambo {
 /// One per shard. Its reader is shared by all streams of the shard.
 std::unique_ptr<Codec> make_xml_codec();
 
-} // namespace tambo
+}   // namespace tambo

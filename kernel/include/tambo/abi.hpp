@@ -28,4 +28,4 @@ struct Descriptor {
     void (*destroy)(Module*);
 };
 
-} // namespace tambo
+}   // namespace tambo

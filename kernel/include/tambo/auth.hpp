@@ -14,17 +14,18 @@ namespace tambo {
 
 /// RFC 5802 §3: what a server keeps instead of a password, for one hash.
 struct ScramKeys {
-    std::string hash;            ///< "SHA-1", "SHA-256", "SHA-512"
-    std::string salt;            ///< raw bytes
+    std::string hash;   ///< "SHA-1", "SHA-256", "SHA-512"
+    std::string salt;   ///< raw bytes
     std::uint32_t iterations = 0;
-    std::string stored_key;      ///< raw bytes
-    std::string server_key;      ///< raw bytes
+    std::string stored_key;   ///< raw bytes
+    std::string server_key;   ///< raw bytes
 };
 
 struct Credentials {
-    std::vector<ScramKeys> keys; ///< one entry per hash
+    std::vector<ScramKeys> keys;   ///< one entry per hash
     const ScramKeys* find(std::string_view hash) const noexcept {
-        for (const auto& k : keys) if (k.hash == hash) return &k;
+        for (const auto& k : keys)
+            if (k.hash == hash) return &k;
         return nullptr;
     }
 };
@@ -44,8 +45,9 @@ protected:
 };
 
 /// Derives the keys of a prepared password (RFC 5802 §3: PBKDF2). Slow by design: call it inside Host::offload.
-TAMBO_API ScramKeys derive_scram(std::string_view hash, std::string_view password, std::string_view salt, std::uint32_t iterations);
+TAMBO_API ScramKeys derive_scram(std::string_view hash, std::string_view password, std::string_view salt,
+                                 std::uint32_t iterations);
 /// Fresh random salts, for SHA-1 and SHA-256. Slow likewise.
 TAMBO_API Credentials derive_credentials(std::string_view prepared_password, std::uint32_t iterations);
 
-} // namespace tambo
+}   // namespace tambo

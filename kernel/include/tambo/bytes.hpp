@@ -28,4 +28,4 @@ TAMBO_API Bytes random_bytes(std::size_t count);
 /// A token of `characters` characters out of [0-9a-z], unguessable: stream ids, resources, resumption ids.
 TAMBO_API std::string random_token(std::size_t characters);
 
-} // namespace tambo
+}   // namespace tambo

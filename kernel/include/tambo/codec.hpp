@@ -26,8 +26,8 @@ struct StreamHeader {
 
 /// What a stream's header declared beyond the usual, for every stanza in it. Empty for nearly all clients.
 struct StreamContext {
-    std::string declarations;        ///< ` xmlns:x='…'`, escaped; decode() makes stanzas that don't need them any more
-    std::string lang;                ///< xml:lang of the header (RFC 6120 §4.7.4)
+    std::string declarations;   ///< ` xmlns:x='…'`, escaped; decode() makes stanzas that don't need them any more
+    std::string lang;           ///< xml:lang of the header (RFC 6120 §4.7.4)
 };
 
 /// One wire format, on one shard. Keeps nothing per stream: what it must remember between two frames of a stream is in
@@ -39,8 +39,8 @@ public:
     enum class Found : std::uint8_t { need_more, frame, error };
     struct Frame {
         Found found = Found::need_more;
-        std::size_t used = 0;                     ///< `frame`: its length, from the first byte given
-        std::size_t looked = 0;                   ///< `need_more`: bytes that need not be shown again to find the end
+        std::size_t used = 0;     ///< `frame`: its length, from the first byte given
+        std::size_t looked = 0;   ///< `need_more`: bytes that need not be shown again to find the end
         StreamCondition condition = StreamCondition::bad_format;
         std::string_view text = {};
     };
@@ -57,8 +57,8 @@ public:
     /// Finds the end of the next frame in `bytes`, of which the first `seen` were looked at before.
     virtual Frame find(std::string_view bytes, std::size_t seen, State& state, const FrameLimits& limits) = 0;
     /// Reads a whole frame: into `stanza` (tape only; the kernel calls adopt()), or into `header` and `context`.
-    virtual Decoded decode(std::string_view frame, const FrameLimits& limits, StreamContext& context, StreamHeader& header,
-                           Stanza& stanza) = 0;
+    virtual Decoded decode(std::string_view frame, const FrameLimits& limits, StreamContext& context,
+                           StreamHeader& header, Stanza& stanza) = 0;
 
     virtual void write_header(std::string& out, const StreamHeader& header) = 0;
     virtual void write_footer(std::string& out) = 0;
@@ -67,4 +67,4 @@ public:
     virtual void write_element(std::string& out, std::string_view xml) = 0;
 };
 
-} // namespace tambo
+}   // namespace tambo

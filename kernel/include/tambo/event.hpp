@@ -8,7 +8,8 @@ namespace tambo {
 /// What a handler says to the kernel: go on, or "that was mine" (the walk ends, the kernel does nothing further).
 enum class Verdict : std::uint8_t { pass, handled };
 
-/// Events about one session. Handlers: `Verdict f(Session&, Stanza&)` or, where no stanza belongs to it, `Verdict f(Session&)`.
+/// Events about one session. Handlers: `Verdict f(Session&, Stanza&)` or, where no stanza belongs to it, `Verdict
+/// f(Session&)`.
 enum class SessionEvent : std::uint8_t {
     stanza_in,    ///< a bound client sent this; `from` is stamped, addresses are checked. handled: it goes no further
     stanza_out,   ///< this is about to be written to the client. handled: it is not
@@ -24,10 +25,11 @@ enum class SessionEvent : std::uint8_t {
 
 /// Events about one account, on its home shard. Handlers: `Verdict f(Account&, Stanza&)` or `Verdict f(Account&)`.
 enum class AccountEvent : std::uint8_t {
-    deliver,      ///< arrived for this account, before it is given to sessions (RFC 6121 §8.5). handled: it is not
-    undelivered,  ///< a message found no session. handled: it is kept somewhere; else the kernel answers as §8.5.2 says
-    loaded,       ///< the account's resident data is in memory
-    removed,      ///< the account is being deleted; its stored data goes without help
+    deliver,       ///< arrived for this account, before it is given to sessions (RFC 6121 §8.5). handled: it is not
+    undelivered,   ///< a message found no session. handled: it is kept somewhere; else the kernel answers as §8.5.2
+                   ///< says
+    loaded,        ///< the account's resident data is in memory
+    removed,       ///< the account is being deleted; its stored data goes without help
     count
 };
 
@@ -53,4 +55,4 @@ namespace priority {
 inline constexpr int first = 100, early = 50, normal = 0, late = -50, last = -100;
 }
 
-} // namespace tambo
+}   // namespace tambo

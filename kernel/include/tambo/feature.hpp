@@ -22,12 +22,12 @@ enum class Phase : std::uint8_t {
 
 /// What is known of a stream under negotiation.
 struct StreamInfo {
-    std::string domain;             ///< whom the client's stream header named; one of our hosts
-    bool is_secure = false;         ///< TLS is on
-    bool can_secure = false;        ///< there is a certificate, and TLS is not on yet
-    bool may_authenticate = false;  ///< secure, or the ini allows authentication in the clear on this listener
-    Jid account;                    ///< bare; empty before authentication
-    std::string address;            ///< the peer's
+    std::string domain;              ///< whom the client's stream header named; one of our hosts
+    bool is_secure = false;          ///< TLS is on
+    bool can_secure = false;         ///< there is a certificate, and TLS is not on yet
+    bool may_authenticate = false;   ///< secure, or the ini allows authentication in the clear on this listener
+    Jid account;                     ///< bare; empty before authentication
+    std::string address;             ///< the peer's
 };
 
 /// A resource that two want (RFC 6120 §7.7.2.2).
@@ -51,8 +51,8 @@ public:
     virtual Bytes channel_binding(std::string_view type) const = 0;
     /// After <success/>: the stream restarts on the account's home shard.
     virtual void authenticated(const Jid& bare) = 0;
-    /// Counts a failed attempt against the stream and its address; says whether another one is allowed. If it is not, the
-    /// stream is closed.
+    /// Counts a failed attempt against the stream and its address; says whether another one is allowed. If it is not,
+    /// the stream is closed.
     virtual bool failed_attempt() = 0;
     /// False while too many accounts were made from this address lately; counts the attempt.
     virtual bool may_register() = 0;
@@ -69,4 +69,4 @@ protected:
     ~Handshake() = default;
 };
 
-} // namespace tambo
+}   // namespace tambo

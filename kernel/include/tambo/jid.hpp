@@ -33,21 +33,21 @@ public:
     /// From parts that came separately (SASL user names, resource requests); empty local or resource are left out.
     static Result<Jid> make(std::string_view local, std::string_view domain, std::string_view resource = {});
 
-    std::string_view text() const noexcept;       ///< the whole prepared address; empty for an empty Jid
+    std::string_view text() const noexcept;   ///< the whole prepared address; empty for an empty Jid
     std::string_view local() const noexcept;
     std::string_view domain() const noexcept;
     std::string_view resource() const noexcept;
-    std::string_view bare_text() const noexcept;  ///< text() up to the resource
+    std::string_view bare_text() const noexcept;   ///< text() up to the resource
 
-    Jid bare() const;                              ///< without resource; cheap when there is none
+    Jid bare() const;   ///< without resource; cheap when there is none
     Result<Jid> with_resource(std::string_view resource) const;
 
     bool empty() const noexcept { return rep_ == nullptr; }
-    bool is_bare() const noexcept { return resource().empty(); }       ///< true for a bare JID and for a domain
+    bool is_bare() const noexcept { return resource().empty(); }   ///< true for a bare JID and for a domain
     bool is_full() const noexcept { return !resource().empty(); }
     bool is_domain() const noexcept { return !empty() && local().empty() && resource().empty(); }
 
-    std::uint64_t bare_hash() const noexcept;      ///< of bare_text(): names the home shard
+    std::uint64_t bare_hash() const noexcept;   ///< of bare_text(): names the home shard
     std::uint64_t hash() const noexcept;
 
     friend TAMBO_API bool operator==(const Jid&, const Jid&) noexcept;
@@ -67,7 +67,7 @@ TAMBO_API Result<std::string> prepare_resource(std::string_view);   // RFC 7622 
 /// RFC 8265 §4.2 OpaqueString, for passwords.
 TAMBO_API Result<std::string> prepare_password(std::string_view);
 
-} // namespace tambo
+}   // namespace tambo
 
 template <>
 struct std::hash<tambo::Jid> {

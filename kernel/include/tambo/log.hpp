@@ -1,5 +1,5 @@
-// The log, as modules write it. For the operator at 3 a.m.: what happened, to whom, what the server did, what she can do.
-// Never a password, never a message body.
+// The log, as modules write it. For the operator at 3 a.m.: what happened, to whom, what the server did, what she can
+// do. Never a password, never a message body.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,21 @@ public:
     virtual void write(Level level, std::string_view line) noexcept = 0;
 
     template <class... A>
-    void debug(fmt::format_string<A...> f, A&&... a) { say(Level::debug, f, std::forward<A>(a)...); }
+    void debug(fmt::format_string<A...> f, A&&... a) {
+        say(Level::debug, f, std::forward<A>(a)...);
+    }
     template <class... A>
-    void info(fmt::format_string<A...> f, A&&... a) { say(Level::info, f, std::forward<A>(a)...); }
+    void info(fmt::format_string<A...> f, A&&... a) {
+        say(Level::info, f, std::forward<A>(a)...);
+    }
     template <class... A>
-    void warning(fmt::format_string<A...> f, A&&... a) { say(Level::warning, f, std::forward<A>(a)...); }
+    void warning(fmt::format_string<A...> f, A&&... a) {
+        say(Level::warning, f, std::forward<A>(a)...);
+    }
     template <class... A>
-    void error(fmt::format_string<A...> f, A&&... a) { say(Level::error, f, std::forward<A>(a)...); }
+    void error(fmt::format_string<A...> f, A&&... a) {
+        say(Level::error, f, std::forward<A>(a)...);
+    }
 
 protected:
     ~Log() = default;
@@ -38,4 +46,4 @@ private:
     }
 };
 
-} // namespace tambo
+}   // namespace tambo

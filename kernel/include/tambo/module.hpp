@@ -45,7 +45,7 @@ class TAMBO_API Host {
 public:
     virtual Store& store() noexcept = 0;
     virtual Journal& journal() noexcept = 0;
-    virtual AuthProvider* auth() noexcept = 0;                       ///< null while no auth plugin is loaded
+    virtual AuthProvider* auth() noexcept = 0;   ///< null while no auth plugin is loaded
     virtual Log& log() noexcept = 0;
 
     /// Sends a stanza to whom `to` names, from whom `from` names. Never runs handlers before it returns.
@@ -53,8 +53,8 @@ public:
     /// Sends an iq request and waits for the answer: remote-server-timeout if none comes in time.
     virtual Later<Result<Stanza>> ask(Stanza iq, Duration patience) = 0;
 
-    virtual void spawn(Task<void> task) = 0;                         ///< starts now; the kernel owns it
-    virtual void defer(std::function<void()> job) = 0;               ///< runs on this shard, after this turn
+    virtual void spawn(Task<void> task) = 0;             ///< starts now; the kernel owns it
+    virtual void defer(std::function<void()> job) = 0;   ///< runs on this shard, after this turn
     virtual Later<Nothing> after(Duration wait) = 0;
     /// Runs `job` on a worker thread. It must own all that it touches.
     virtual Later<Nothing> run_in_pool(std::function<void()> job) = 0;
@@ -67,15 +67,15 @@ public:
         co_return std::move(**result);
     }
 
-    virtual Time now() const noexcept = 0;                           ///< wall clock (tests set it)
-    virtual Duration uptime() const noexcept = 0;                    ///< steady, since the server started
+    virtual Time now() const noexcept = 0;          ///< wall clock (tests set it)
+    virtual Duration uptime() const noexcept = 0;   ///< steady, since the server started
 
-    virtual std::vector<std::string> domains() const = 0;            ///< the virtual hosts
+    virtual std::vector<std::string> domains() const = 0;   ///< the virtual hosts
     virtual bool is_local(std::string_view domain) const noexcept = 0;
-    virtual std::vector<std::string> features(Scope scope) const = 0;     ///< what disco announces
+    virtual std::vector<std::string> features(Scope scope) const = 0;   ///< what disco announces
     virtual std::vector<Identity> identities(Scope scope) const = 0;
-    virtual std::string version() const = 0;                         ///< tambo's own
-    virtual std::string data_folder() const = 0;                     ///< absolute; for plugins that keep files
+    virtual std::string version() const = 0;       ///< tambo's own
+    virtual std::string data_folder() const = 0;   ///< absolute; for plugins that keep files
 
     /// 32 bytes that stay the same for this server and purpose, and that nobody else knows.
     virtual Bytes secret(std::string_view purpose) const = 0;
@@ -95,9 +95,9 @@ protected:
     ~Host() = default;
 };
 
-/// Where a module says what it wants to hear. The kernel keeps the list, in effect from the moment the instance goes live
-/// until it is replaced: nothing is ever unregistered by hand. Any of these throws std::runtime_error with a sentence if it
-/// cannot be granted; the version that runs then stays.
+/// Where a module says what it wants to hear. The kernel keeps the list, in effect from the moment the instance goes
+/// live until it is replaced: nothing is ever unregistered by hand. Any of these throws std::runtime_error with a
+/// sentence if it cannot be granted; the version that runs then stays.
 class TAMBO_API Wiring {
 public:
     using SessionThunk = Verdict (*)(void*, Session&, Stanza*);
@@ -115,16 +115,20 @@ public:
     void on(SessionEvent event, M* self, int priority = 0) {
         add(event, priority, self, [](void* m, Session& s, [[maybe_unused]] Stanza* z) -> Verdict {
             auto& module = *static_cast<M*>(m);
-            if constexpr (std::is_invocable_v<decltype(Handler), M&, Session&, Stanza&>) return verdict([&] { return (module.*Handler)(s, *z); });
-            else return verdict([&] { return (module.*Handler)(s); });
+            if constexpr (std::is_invocable_v<decltype(Handler), M&, Session&, Stanza&>)
+                return verdict([&] { return (module.*Handler)(s, *z); });
+            else
+                return verdict([&] { return (module.*Handler)(s); });
         });
     }
     template <auto Handler, class M>
     void on(AccountEvent event, M* self, int priority = 0) {
         add(event, priority, self, [](void* m, Account& a, [[maybe_unused]] Stanza* z) -> Verdict {
             auto& module = *static_cast<M*>(m);
-            if constexpr (std::is_invocable_v<decltype(Handler), M&, Account&, Stanza&>) return verdict([&] { return (module.*Handler)(a, *z); });
-            else return verdict([&] { return (module.*Handler)(a); });
+            if constexpr (std::is_invocable_v<decltype(Handler), M&, Account&, Stanza&>)
+                return verdict([&] { return (module.*Handler)(a, *z); });
+            else
+                return verdict([&] { return (module.*Handler)(a); });
         });
     }
 
@@ -133,9 +137,12 @@ public:
     template <auto Handler, class M>
     void iq(std::string_view space, std::string_view name, M* self, Scope scope = Scope::both) {
         if constexpr (std::is_invocable_r_v<Reply, decltype(Handler), M&, Iq&>)
-            add_iq(space, name, scope, self, [](void* m, Iq& iq) -> Reply { return (static_cast<M*>(m)->*Handler)(iq); }, nullptr);
+            add_iq(
+                space, name, scope, self, [](void* m, Iq& iq) -> Reply { return (static_cast<M*>(m)->*Handler)(iq); },
+                nullptr);
         else
-            add_iq(space, name, scope, self, nullptr, [](void* m, Iq iq) -> Task<Reply> { return (static_cast<M*>(m)->*Handler)(std::move(iq)); });
+            add_iq(space, name, scope, self, nullptr,
+                   [](void* m, Iq iq) -> Task<Reply> { return (static_cast<M*>(m)->*Handler)(std::move(iq)); });
     }
 
     /// Stream-level elements of bound clients in this namespace: `void f(Session&, const Stanza&)`.
@@ -144,13 +151,14 @@ public:
         add_element(space, self, [](void* m, Session& s, const Stanza& z) { (static_cast<M*>(m)->*Handler)(s, z); });
     }
 
-    /// A step of negotiation. `void advertise(const StreamInfo&, Writer&)` writes into <stream:features/>, in the order of
-    /// `rank`; `Task<void> step(Handshake&, Stanza)` gets the element (or the iq) in this namespace.
+    /// A step of negotiation. `void advertise(const StreamInfo&, Writer&)` writes into <stream:features/>, in the order
+    /// of `rank`; `Task<void> step(Handshake&, Stanza)` gets the element (or the iq) in this namespace.
     template <auto Advertise, auto Step, class M>
     void negotiate(Phase phase, std::string_view space, int rank, M* self) {
-        add_step(phase, space, rank, self,
-                 [](void* m, const StreamInfo& info, Writer& w) { (static_cast<M*>(m)->*Advertise)(info, w); },
-                 [](void* m, Handshake& h, Stanza z) -> Task<void> { return (static_cast<M*>(m)->*Step)(h, std::move(z)); });
+        add_step(
+            phase, space, rank, self,
+            [](void* m, const StreamInfo& info, Writer& w) { (static_cast<M*>(m)->*Advertise)(info, w); },
+            [](void* m, Handshake& h, Stanza z) -> Task<void> { return (static_cast<M*>(m)->*Step)(h, std::move(z)); });
     }
 
     /// Named per-session timers (Session::arm): `void f(Session&)`.
@@ -188,8 +196,11 @@ protected:
 private:
     template <class F>
     static Verdict verdict(F&& f) {
-        if constexpr (std::is_void_v<std::invoke_result_t<F&>>) { f(); return Verdict::pass; }
-        else return f();
+        if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+            f();
+            return Verdict::pass;
+        } else
+            return f();
     }
 };
 
@@ -197,7 +208,7 @@ private:
 /// What a member counts is therefore one shard's share.
 class TAMBO_API Module {
 public:
-    Module();                                      ///< only the kernel makes modules, through the descriptor
+    Module();   ///< only the kernel makes modules, through the descriptor
     virtual ~Module();
     Module(const Module&) = delete;
     Module& operator=(const Module&) = delete;
@@ -205,10 +216,14 @@ public:
     /// The table of contents. Called once; what it asks for takes effect when the instance goes live.
     virtual void wire(Wiring& wiring) = 0;
 
-    /// State for the next version of this module, and from the previous one. `save` is const: rolling back is doing nothing.
-    /// `load` returning false (or throwing) means "I can't read this": the old version stays.
+    /// State for the next version of this module, and from the previous one. `save` is const: rolling back is doing
+    /// nothing. `load` returning false (or throwing) means "I can't read this": the old version stays.
     virtual Bytes save() const { return {}; }
-    virtual bool load(std::uint32_t from_version, std::string_view state) { (void)from_version; (void)state; return true; }
+    virtual bool load(std::uint32_t from_version, std::string_view state) {
+        (void)from_version;
+        (void)state;
+        return true;
+    }
 
 protected:
     Host& host() const noexcept { return host_; }
@@ -220,13 +235,16 @@ private:
     Host& host_;
 };
 
-} // namespace tambo
+}   // namespace tambo
 
 /// Last line of a module: class, name, version, version of what save() writes.
-#define TAMBO_MODULE(Class, Name, Version, State)                                                       \
-    extern "C" __attribute__((visibility("default"))) const ::tambo::Descriptor* tambo_module() {       \
-        static constexpr ::tambo::Descriptor descriptor{                                                \
-            TAMBO_ABI_TAG, Name, Version, State, []() -> ::tambo::Module* { return new Class; },        \
-            [](::tambo::Module* module) { delete module; }};                                            \
-        return &descriptor;                                                                             \
+#define TAMBO_MODULE(Class, Name, Version, State)                                                        \
+    extern "C" __attribute__((visibility("default"))) const ::tambo::Descriptor* tambo_module() {        \
+        static constexpr ::tambo::Descriptor descriptor{TAMBO_ABI_TAG,                                   \
+                                                        Name,                                            \
+                                                        Version,                                         \
+                                                        State,                                           \
+                                                        []() -> ::tambo::Module* { return new Class; },  \
+                                                        [](::tambo::Module* module) { delete module; }}; \
+        return &descriptor;                                                                              \
     }

@@ -17,7 +17,7 @@ using Duration = std::chrono::milliseconds;   ///< written `250ms`, `5s`, `10m`,
 struct Size {
     std::uint64_t bytes = 0;
 };
-using List = std::vector<std::string>;        ///< written `a, b, c`
+using List = std::vector<std::string>;   ///< written `a, b, c`
 
 namespace detail {
 // Looks the option up in the section of the module under construction, remembers its declaration for `tambod --check`
@@ -28,7 +28,7 @@ TAMBO_API Duration declare(std::string_view name, Duration fallback, std::string
 TAMBO_API Size declare(std::string_view name, Size fallback, std::string_view help);
 TAMBO_API std::string declare(std::string_view name, std::string fallback, std::string_view help);
 TAMBO_API List declare(std::string_view name, List fallback, std::string_view help);
-} // namespace detail
+}   // namespace detail
 
 /// A member of a module: `Option<Duration> grace_{"grace", 5s, "how long …"}`. Read it like a const T.
 /// It never changes: a new value is a new instance of the module, swapped in.
@@ -46,4 +46,4 @@ private:
     T value_;
 };
 
-} // namespace tambo
+}   // namespace tambo

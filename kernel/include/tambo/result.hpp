@@ -86,4 +86,4 @@ inline std::unexpected<Error> fail(Condition condition, std::string text = {}) {
     return std::unexpected<Error>{Error{condition, std::move(text)}};
 }
 
-} // namespace tambo
+}   // namespace tambo

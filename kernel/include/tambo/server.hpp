@@ -18,7 +18,8 @@
 
 namespace tambo {
 
-/// A sentence that an operator can act on: `tambo.ini:14: [module roster] "grace = fast": expected a duration such as 5s`.
+/// A sentence that an operator can act on: `tambo.ini:14: [module roster] "grace = fast": expected a duration such as
+/// 5s`.
 class TAMBO_API ConfigError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -29,10 +30,10 @@ class TAMBO_API Config {
 public:
     struct Entry {
         std::string key, value;
-        int line = 0;                  ///< 0: not from a file
+        int line = 0;   ///< 0: not from a file
     };
     struct Section {
-        std::string name;              ///< "server", "listener c2s", "module roster", "host example.org"
+        std::string name;   ///< "server", "listener c2s", "module roster", "host example.org"
         int line = 0;
         std::vector<Entry> entries;
     };
@@ -49,7 +50,7 @@ public:
     Config& module(std::string_view name);                          ///< loads a module or plugin
     Config& data(const std::filesystem::path& folder);
 
-    const std::string& file() const noexcept { return file_; }      ///< empty if made by hand
+    const std::string& file() const noexcept { return file_; }   ///< empty if made by hand
     const std::vector<Section>& sections() const noexcept { return sections_; }
     const Section* find(std::string_view section) const noexcept;
     const Entry* find(std::string_view section, std::string_view key) const noexcept;
@@ -74,12 +75,12 @@ struct ModuleInfo {
 
 /// What a swap did, phase by phase.
 struct SwapReport {
-    bool done = false;                 ///< false: the running version is untouched
-    std::string module, step, reason;  ///< failed step and why; empty if done
+    bool done = false;                  ///< false: the running version is untouched
+    std::string module, step, reason;   ///< failed step and why; empty if done
     std::string version;
     std::uint64_t generation = 0;
     double prepare_ms = 0, pause_ms = 0, retire_ms = 0;
-    bool unmapped = false;             ///< the old image is gone from memory
+    bool unmapped = false;   ///< the old image is gone from memory
 };
 
 /// The clock of a server; tests bring their own.
@@ -90,27 +91,29 @@ public:
     virtual Duration steady() const noexcept = 0;
 };
 
-/// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream unless
-/// the configuration says so, never changes the working directory, never exits.
+/// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream
+/// unless the configuration says so, never changes the working directory, never exits.
 class TAMBO_API Server {
 public:
     struct Options {
-        std::shared_ptr<Clock> clock;                                    ///< default: the system's
-        std::function<void(Level, std::string_view line)> log;          ///< default: as [log] says
-        bool manual_timers = false;                                      ///< timers run only in advance() (tests)
+        std::shared_ptr<Clock> clock;                            ///< default: the system's
+        std::function<void(Level, std::string_view line)> log;   ///< default: as [log] says
+        bool manual_timers = false;                              ///< timers run only in advance() (tests)
     };
 
-    /// Reads the configuration, loads modules, opens listeners. Throws ConfigError or std::runtime_error with a sentence.
+    /// Reads the configuration, loads modules, opens listeners. Throws ConfigError or std::runtime_error with a
+    /// sentence.
     explicit Server(Config config);
     Server(Config config, Options options);
-    ~Server();                                        ///< stops, if it still runs
+    ~Server();   ///< stops, if it still runs
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
     /// Lets the server's own threads work until stop(); returns when all is closed and kept.
     void run();
-    void start();                                     ///< the same, without blocking
-    void stop();                                      ///< from any thread or from a handler; run() returns soon after
+    void start();   ///< the same, without blocking
+    void stop();    ///< from any thread or from a handler; run() returns soon after
+    void wait();    ///< after start(): returns when stop() was called and all is kept
 
     /// The port that a listener got (for port 0). 0 if there is no such listener.
     std::uint16_t port(std::string_view listener) const;
@@ -121,11 +124,14 @@ public:
     /// Swaps to another file (tests, `tamboctl reload NAME FILE`).
     SwapReport reload(std::string_view module, const std::filesystem::path& file);
     SwapReport unload(std::string_view module);
+    /// Looks for renewed certificates and opens the log file anew; what SIGHUP asks for.
+    void refresh();
 
     Result<Nothing> add_user(std::string_view bare_jid, std::string_view password);
     Result<Nothing> remove_user(std::string_view bare_jid);
     struct Count {
-        std::uint64_t sessions = 0, connections = 0, accounts = 0, stanzas_in = 0, stanzas_out = 0, bytes_in = 0, bytes_out = 0;
+        std::uint64_t sessions = 0, connections = 0, accounts = 0, stanzas_in = 0, stanzas_out = 0, bytes_in = 0,
+                      bytes_out = 0;
     };
     Count count() const;
 
@@ -151,4 +157,4 @@ TAMBO_API std::vector<std::string> check(const Config& config);
 
 TAMBO_API std::string_view version() noexcept;
 
-} // namespace tambo
+}   // namespace tambo

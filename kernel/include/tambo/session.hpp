@@ -22,25 +22,25 @@ class Account;
 
 /// What the client's connection is like, for modules that decide by it.
 struct Link {
-    bool is_connected = false;      ///< false: a session that is kept for resumption
-    bool is_secure = false;         ///< TLS, or a transport that needs none (in process)
-    std::string_view address;       ///< the peer's, without port
-    std::string_view codec;         ///< "xml", "funxmpp"
+    bool is_connected = false;   ///< false: a session that is kept for resumption
+    bool is_secure = false;      ///< TLS, or a transport that needs none (in process)
+    std::string_view address;    ///< the peer's, without port
+    std::string_view codec;      ///< "xml", "funxmpp"
 };
 
 /// One bound resource (RFC 6120 §7). Lives on its account's home shard; outlives its connection while it is resumable.
 /// Never keep a pointer past the turn: keep the full JID and look it up.
 class TAMBO_API Session {
 public:
-    virtual const Jid& jid() const noexcept = 0;                   ///< full
+    virtual const Jid& jid() const noexcept = 0;   ///< full
     const Jid& bare_jid() const noexcept;
     virtual Account& account() noexcept = 0;
     virtual Link link() const noexcept = 0;
 
     /// RFC 6121 §4: what the presence module knows, kept by the kernel for routing and for whoever asks.
     virtual bool is_available() const noexcept = 0;
-    virtual int priority() const noexcept = 0;                     ///< -128..127; 0 before any presence
-    virtual const Stanza* presence() const noexcept = 0;           ///< the last broadcast one; null if unavailable
+    virtual int priority() const noexcept = 0;             ///< -128..127; 0 before any presence
+    virtual const Stanza* presence() const noexcept = 0;   ///< the last broadcast one; null if unavailable
     /// Fires Event::online on the way from unavailable to available.
     virtual void set_available(const Stanza& presence, int priority) = 0;
     /// Fires Event::offline if it was available.
@@ -56,19 +56,21 @@ public:
     /// Cuts the connection as if it had broken: Event::detached follows.
     virtual void drop_link() = 0;
 
-    // --- what makes a session resumable; used by one module at a time (stream management) -----------------------------
+    // --- what makes a session resumable; used by one module at a time (stream management)
+    // -----------------------------
     /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends.
     virtual void keep_sent(std::size_t max_kept) = 0;
     virtual bool keeps_sent() const noexcept = 0;
     virtual std::size_t kept() const noexcept = 0;
-    virtual void acknowledge(std::size_t oldest) = 0;              ///< drops that many from the front
-    virtual void resend_kept() = 0;                                ///< after a resumption, in order, unchanged
-    virtual std::vector<Stanza> take_kept() = 0;                   ///< at the end: what the client never confirmed
+    virtual void acknowledge(std::size_t oldest) = 0;   ///< drops that many from the front
+    virtual void resend_kept() = 0;                     ///< after a resumption, in order, unchanged
+    virtual std::vector<Stanza> take_kept() = 0;        ///< at the end: what the client never confirmed
     /// Ends a session that has no connection (or has one: then as by </stream>).
     virtual void end() = 0;
 
-    // --- state that modules hang on a session; the kernel owns the bytes ----------------------------------------------
-    virtual std::string& slot(std::string_view name) = 0;          ///< made empty at first use
+    // --- state that modules hang on a session; the kernel owns the bytes
+    // ----------------------------------------------
+    virtual std::string& slot(std::string_view name) = 0;   ///< made empty at first use
     virtual const std::string* find_slot(std::string_view name) const noexcept = 0;
 
     /// Fires the module's timer handler of this name (Wiring::timer) for this session. Arming again moves it.
@@ -81,17 +83,17 @@ protected:
 
 /// RFC 6121 §2.1.2.5: one contact, as far as everybody may rely on it. The roster module writes, others read.
 struct Contact {
-    Jid jid;                 ///< bare
-    bool from = false;       ///< the contact sees our presence
-    bool to = false;         ///< we see the contact's
+    Jid jid;             ///< bare
+    bool from = false;   ///< the contact sees our presence
+    bool to = false;     ///< we see the contact's
 };
 
 /// One user, on the home shard, from the first stanza to or from it until some time after the last.
 /// Everything stored for it in resident tables is in memory while it is here.
 class TAMBO_API Account {
 public:
-    virtual const Jid& jid() const noexcept = 0;                   ///< bare
-    virtual bool exists() const noexcept = 0;                      ///< the auth plugin knows it
+    virtual const Jid& jid() const noexcept = 0;   ///< bare
+    virtual bool exists() const noexcept = 0;      ///< the auth plugin knows it
     virtual std::span<Session* const> sessions() noexcept = 0;
     Session* find(std::string_view resource) noexcept;
 
@@ -99,13 +101,14 @@ public:
     virtual void deliver_bare(Stanza& stanza) = 0;
 
     virtual std::span<const Contact> contacts() const noexcept = 0;
-    virtual void set_contact(const Contact& contact) = 0;          ///< inserts or replaces
+    virtual void set_contact(const Contact& contact) = 0;   ///< inserts or replaces
     virtual void remove_contact(const Jid& bare) = 0;
     /// May this JID see the account's presence? (contact with `from`, or the user herself)
     bool may_see_presence(const Jid& who) const noexcept;
     const Contact* contact(const Jid& bare) const noexcept;
 
-    /// Resident data (see Table). Writes go to the store in order; the kernel holds back IQ results until they are kept.
+    /// Resident data (see Table). Writes go to the store in order; the kernel holds back IQ results until they are
+    /// kept.
     virtual const std::string* row(std::string_view table, std::string_view key) const noexcept = 0;
     virtual void put_row(std::string_view table, std::string_view key, std::string value) = 0;
     virtual void erase_row(std::string_view table, std::string_view key) = 0;
@@ -113,15 +116,15 @@ public:
     virtual void each_row(std::string_view table,
                           const std::function<void(std::string_view key, const std::string& value)>& see) const = 0;
 
-    virtual std::string& slot(std::string_view name) = 0;          ///< like Session::slot, gone with the Account object
+    virtual std::string& slot(std::string_view name) = 0;   ///< like Session::slot, gone with the Account object
 
 protected:
     ~Account() = default;
 };
 
 /// Fixed-size module state per session. T is plain data of at most 64 bytes with `static constexpr int version`.
-/// Same version after a swap: untouched. Another: `static bool T::upgrade(int from, std::string_view bytes, T&)` if there is
-/// one, else a fresh T.
+/// Same version after a swap: untouched. Another: `static bool T::upgrade(int from, std::string_view bytes, T&)` if
+/// there is one, else a fresh T.
 template <class T>
 class Slot {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64, "a slot is small plain data");
@@ -148,7 +151,9 @@ private:
         auto* held = reinterpret_cast<Held*>(raw.data());
         if (held->version != T::version || held->size != static_cast<std::int32_t>(sizeof(T))) {
             T fresh{};
-            if constexpr (requires(T& t) { { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>; }) {
+            if constexpr (requires(T& t) {
+                              { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>;
+                          }) {
                 const std::string old{reinterpret_cast<const char*>(held->bytes), static_cast<std::size_t>(held->size)};
                 if (!T::upgrade(held->version, old, fresh)) fresh = T{};
             }
@@ -174,10 +179,12 @@ public:
     void put(Account& a, std::string_view key, std::string value) const { a.put_row(name_, key, std::move(value)); }
     void erase(Account& a, std::string_view key) const { a.erase_row(name_, key); }
     template <class F>
-    void each(const Account& a, F&& see) const { a.each_row(name_, std::forward<F>(see)); }
+    void each(const Account& a, F&& see) const {
+        a.each_row(name_, std::forward<F>(see));
+    }
 
 private:
     std::string name_;
 };
 
-} // namespace tambo
+}   // namespace tambo

@@ -13,8 +13,9 @@ namespace tambo {
 
 /// A message, presence, iq, or (kind `other`) a stream-level element such as XEP-0198's <r/>.
 ///
-/// The addressing attributes are kept apart and prepared, the content as XML bytes plus tape. A Stanza owns all of it: it
-/// can be kept, copied, moved to another thread. Handlers get a reference to the shard's scratch stanza, good for that turn.
+/// The addressing attributes are kept apart and prepared, the content as XML bytes plus tape. A Stanza owns all of it:
+/// it can be kept, copied, moved to another thread. Handlers get a reference to the shard's scratch stanza, good for
+/// that turn.
 class TAMBO_API Stanza {
 public:
     enum class Kind : std::uint8_t { message, presence, iq, other };
@@ -23,7 +24,8 @@ public:
     static Stanza message(const Jid& from, const Jid& to, std::string_view type = {});
     static Stanza presence(const Jid& from, const Jid& to, std::string_view type = {});
     static Stanza iq(const Jid& from, const Jid& to, std::string_view type, std::string_view id);
-    /// Reads a whole stanza from text, addresses included (jid_malformed if they are wrong). Slow, for stores and tests.
+    /// Reads a whole stanza from text, addresses included (jid_malformed if they are wrong). Slow, for stores and
+    /// tests.
     static Result<Stanza> parse(std::string_view xml);
 
     Kind kind() const noexcept { return kind_; }
@@ -33,7 +35,7 @@ public:
     const Jid& from() const noexcept { return from_; }
     const Jid& to() const noexcept { return to_; }
     std::string_view id() const noexcept { return id_; }
-    std::string_view type() const noexcept { return type_; }      ///< as written; empty if absent
+    std::string_view type() const noexcept { return type_; }   ///< as written; empty if absent
     std::string_view lang() const noexcept { return lang_; }
     bool is_error() const noexcept { return type_ == "error"; }
     /// An iq that asks (get, set), as opposed to one that answers.
@@ -70,14 +72,15 @@ public:
     Stanza error(const Error& error) const;
 
     // --- for codecs and the kernel --------------------------------------------------------------------------------
-    Tape& tape() noexcept { return tape_; }                        ///< to be written by a codec, then adopt()
+    Tape& tape() noexcept { return tape_; }   ///< to be written by a codec, then adopt()
     const Tape& tape() const noexcept { return tape_; }
-    /// Makes the attributes of tape node 0 this stanza's own. Addresses are parsed only if `addresses`, else left empty.
+    /// Makes the attributes of tape node 0 this stanza's own. Addresses are parsed only if `addresses`, else left
+    /// empty.
     Result<void> adopt(bool addresses = true);
     /// Rare parts of the start tag (further attributes, inherited declarations), kept as written: ` a='b'`.
     const std::string& extra() const noexcept { return extra_; }
     void set_extra(std::string extra) { extra_ = std::move(extra); }
-    std::string_view name() const noexcept;                        ///< element name; also of kind `other`
+    std::string_view name() const noexcept;   ///< element name; also of kind `other`
 
 private:
     static Stanza made(Kind kind, const Jid& from, const Jid& to, std::string_view type, std::string_view id);
@@ -96,23 +99,57 @@ private:
 /// What an IQ handler says: a result with or without content, or an error.
 class Reply {
 public:
-    Reply() = default;                                             ///< an empty result
+    Reply() = default;                                                  ///< an empty result
     Reply(Error error) : error_(std::move(error)), is_error_(true) {}   // NOLINT: `return Error{…}` is the point
     Reply(std::unexpected<Error> e) : Reply(std::move(e.error())) {}    // NOLINT: likewise `return fail(…)`
-    static Reply none() { Reply r; r.silent_ = true; return r; }   ///< no answer: somebody else will give it
+    static Reply none() {
+        Reply r;
+        r.silent_ = true;
+        return r;
+    }   ///< no answer: somebody else will give it
 
-    Reply& element(std::string_view name, std::string_view space = {}) & { writer_.element(name, space); return *this; }
-    Reply& text(std::string_view t) & { writer_.text(t); return *this; }
-    Reply& raw(std::string_view xml) & { writer_.raw(xml); return *this; }
-    Reply& end() & { writer_.end(); return *this; }
+    Reply& element(std::string_view name, std::string_view space = {}) & {
+        writer_.element(name, space);
+        return *this;
+    }
+    Reply& text(std::string_view t) & {
+        writer_.text(t);
+        return *this;
+    }
+    Reply& raw(std::string_view xml) & {
+        writer_.raw(xml);
+        return *this;
+    }
+    Reply& end() & {
+        writer_.end();
+        return *this;
+    }
     template <class V>
-    Reply& attribute(std::string_view n, V&& v) & { writer_.attribute(n, std::forward<V>(v)); return *this; }
-    Reply&& element(std::string_view name, std::string_view space = {}) && { writer_.element(name, space); return std::move(*this); }
-    Reply&& text(std::string_view t) && { writer_.text(t); return std::move(*this); }
-    Reply&& raw(std::string_view xml) && { writer_.raw(xml); return std::move(*this); }
-    Reply&& end() && { writer_.end(); return std::move(*this); }
+    Reply& attribute(std::string_view n, V&& v) & {
+        writer_.attribute(n, std::forward<V>(v));
+        return *this;
+    }
+    Reply&& element(std::string_view name, std::string_view space = {}) && {
+        writer_.element(name, space);
+        return std::move(*this);
+    }
+    Reply&& text(std::string_view t) && {
+        writer_.text(t);
+        return std::move(*this);
+    }
+    Reply&& raw(std::string_view xml) && {
+        writer_.raw(xml);
+        return std::move(*this);
+    }
+    Reply&& end() && {
+        writer_.end();
+        return std::move(*this);
+    }
     template <class V>
-    Reply&& attribute(std::string_view n, V&& v) && { writer_.attribute(n, std::forward<V>(v)); return std::move(*this); }
+    Reply&& attribute(std::string_view n, V&& v) && {
+        writer_.attribute(n, std::forward<V>(v));
+        return std::move(*this);
+    }
 
     bool is_error() const noexcept { return is_error_; }
     bool is_silent() const noexcept { return silent_; }
@@ -131,14 +168,16 @@ class Account;
 /// An iq of type get or set on its way to the one who answers it. A Task<Reply> takes it by value and may keep it.
 class Iq : public Stanza {
 public:
-    Iq(Stanza stanza, Session* session, Account* account) : Stanza(std::move(stanza)), session_(session), account_(account) {}
+    Iq(Stanza stanza, Session* session, Account* account)
+        : Stanza(std::move(stanza)), session_(session), account_(account) {}
     bool is_get() const noexcept { return type() == "get"; }
     bool is_set() const noexcept { return type() == "set"; }
 
     /// The account that was addressed: the sender's own where `to` was absent; null where the server was asked.
     /// Only good until the first co_await.
     Account* account() const noexcept { return account_; }
-    /// The sender's session, if it is the sender's own account or the server that is asked. Only good until the first co_await.
+    /// The sender's session, if it is the sender's own account or the server that is asked. Only good until the first
+    /// co_await.
     Session* session() const noexcept { return session_; }
     /// True if sender and addressed account are the same user.
     bool is_own() const noexcept { return account_ != nullptr && session_ != nullptr; }
@@ -149,4 +188,4 @@ private:
     Account* account_;
 };
 
-} // namespace tambo
+}   // namespace tambo

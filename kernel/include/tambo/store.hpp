@@ -23,7 +23,8 @@ using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 
 using Rows = std::vector<std::pair<std::string, std::string>>;   ///< key, value; in key order
 
-/// Where rows live. Resident rows are loaded with their account and kept in memory (Table); the others wait to be asked for.
+/// Where rows live. Resident rows are loaded with their account and kept in memory (Table); the others wait to be asked
+/// for.
 enum class Space : std::uint8_t { resident, items };
 
 /// A row of any table, as loading an account gives it.
@@ -43,8 +44,8 @@ struct JournalState {
     std::uint64_t count = 0, bytes = 0, last_sequence = 0;
 };
 
-/// What a store plugin provides. All calls come from the kernel's store thread, one after the other, inside a transaction
-/// that begin() opened and commit() makes durable for many requests at once (group commit).
+/// What a store plugin provides. All calls come from the kernel's store thread, one after the other, inside a
+/// transaction that begin() opened and commit() makes durable for many requests at once (group commit).
 ///
 /// Errors are exceptions with a sentence for the operator; the kernel rolls back and answers resource-constraint.
 /// `owner` is a bare JID, or empty for what belongs to the server.
@@ -57,19 +58,22 @@ public:
     virtual void rollback() noexcept = 0;
 
     virtual std::optional<Bytes> get(Space, std::string_view table, std::string_view owner, std::string_view key) = 0;
-    virtual void put(Space, std::string_view table, std::string_view owner, std::string_view key, std::string_view value) = 0;
+    virtual void put(Space, std::string_view table, std::string_view owner, std::string_view key,
+                     std::string_view value) = 0;
     virtual void erase(Space, std::string_view table, std::string_view owner, std::string_view key) = 0;
     virtual Rows list(Space, std::string_view table, std::string_view owner) = 0;
-    virtual std::vector<ResidentRow> load(std::string_view owner) = 0;              ///< all resident rows
+    virtual std::vector<ResidentRow> load(std::string_view owner) = 0;   ///< all resident rows
     /// Owners that have a row in that table, in order, behind `after`.
-    virtual std::vector<std::string> owners(Space, std::string_view table, std::string_view after, std::size_t limit) = 0;
+    virtual std::vector<std::string> owners(Space, std::string_view table, std::string_view after,
+                                            std::size_t limit) = 0;
 
-    virtual std::uint64_t journal_append(std::string_view owner, Time, std::string_view id, std::string_view stanza) = 0;
+    virtual std::uint64_t journal_append(std::string_view owner, Time, std::string_view id,
+                                         std::string_view stanza) = 0;
     virtual std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) = 0;
-    virtual void journal_erase(std::string_view owner, std::uint64_t up_to) = 0;    ///< that one included
+    virtual void journal_erase(std::string_view owner, std::uint64_t up_to) = 0;   ///< that one included
     virtual JournalState journal_state(std::string_view owner) = 0;
 
-    virtual void erase_owner(std::string_view owner) = 0;                            ///< everything, everywhere
+    virtual void erase_owner(std::string_view owner) = 0;   ///< everything, everywhere
 };
 
 /// How a plugin makes its driver: called on the store thread, once per server.
@@ -85,8 +89,10 @@ public:
     virtual Later<Result<Rows>> list(std::string table, std::string owner) = 0;
     virtual Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) = 0;
 
-    virtual Later<Result<std::uint64_t>> journal_append(std::string owner, Time, std::string id, std::string stanza) = 0;
-    virtual Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after, std::size_t limit) = 0;
+    virtual Later<Result<std::uint64_t>> journal_append(std::string owner, Time, std::string id,
+                                                        std::string stanza) = 0;
+    virtual Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after,
+                                                                  std::size_t limit) = 0;
     virtual Later<Result<Nothing>> journal_erase(std::string owner, std::uint64_t up_to) = 0;
     virtual Later<Result<JournalState>> journal_state(std::string owner) = 0;
 
@@ -100,11 +106,15 @@ protected:
 class KeyValue {
 public:
     KeyValue(Store& store, std::string table) : store_(&store), table_(std::move(table)) {}
-    auto get(const Jid& owner, std::string key = {}) { return store_->get(table_, std::string{owner.bare_text()}, std::move(key)); }
+    auto get(const Jid& owner, std::string key = {}) {
+        return store_->get(table_, std::string{owner.bare_text()}, std::move(key));
+    }
     auto put(const Jid& owner, std::string key, Bytes value) {
         return store_->put(table_, std::string{owner.bare_text()}, std::move(key), std::move(value));
     }
-    auto erase(const Jid& owner, std::string key = {}) { return store_->erase(table_, std::string{owner.bare_text()}, std::move(key)); }
+    auto erase(const Jid& owner, std::string key = {}) {
+        return store_->erase(table_, std::string{owner.bare_text()}, std::move(key));
+    }
     auto list(const Jid& owner) { return store_->list(table_, std::string{owner.bare_text()}); }
     auto owners(std::string after, std::size_t limit) { return store_->owners(table_, std::move(after), limit); }
 
@@ -113,4 +123,4 @@ private:
     std::string table_;
 };
 
-} // namespace tambo
+}   // namespace tambo

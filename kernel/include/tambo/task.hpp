@@ -12,8 +12,8 @@ namespace tambo {
 
 /// What the kernel will know later. `co_await` gives the value, on the shard that asked.
 ///
-/// The kernel completes it exactly once; if the waiting coroutine was destroyed meanwhile, nothing happens. Not thread-safe:
-/// completion is always brought to the shard first.
+/// The kernel completes it exactly once; if the waiting coroutine was destroyed meanwhile, nothing happens. Not
+/// thread-safe: completion is always brought to the shard first.
 template <class T>
 class Later {
 public:
@@ -30,7 +30,9 @@ public:
     explicit Later(T ready) : Later() { state_->value.emplace(std::move(ready)); }
     Later(Later&&) noexcept = default;
     Later& operator=(Later&&) noexcept = default;
-    ~Later() { if (state_) state_->waiter = {}; }
+    ~Later() {
+        if (state_) state_->waiter = {};
+    }
 
     /// Shared with the kernel, which completes it while the asking side may be gone.
     const std::shared_ptr<State>& state() const noexcept { return state_; }
@@ -68,7 +70,9 @@ class [[nodiscard]] Task {
         std::optional<T> value;
         Task get_return_object() { return Task{std::coroutine_handle<ValuePromise>::from_promise(*this)}; }
         template <class U>
-        void return_value(U&& u) { value.emplace(std::forward<U>(u)); }
+        void return_value(U&& u) {
+            value.emplace(std::forward<U>(u));
+        }
         T result() {
             if (this->failure) std::rethrow_exception(std::exchange(this->failure, {}));
             return std::move(*value);
@@ -78,8 +82,13 @@ class [[nodiscard]] Task {
 public:
     using promise_type = ValuePromise;
     Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
-    Task& operator=(Task&& other) noexcept { std::swap(handle_, other.handle_); return *this; }
-    ~Task() { if (handle_) handle_.destroy(); }
+    Task& operator=(Task&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~Task() {
+        if (handle_) handle_.destroy();
+    }
 
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> h) noexcept {
@@ -117,8 +126,13 @@ class [[nodiscard]] Task<void> {
 public:
     using promise_type = Promise;
     Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
-    Task& operator=(Task&& other) noexcept { std::swap(handle_, other.handle_); return *this; }
-    ~Task() { if (handle_) handle_.destroy(); }
+    Task& operator=(Task&& other) noexcept {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    ~Task() {
+        if (handle_) handle_.destroy();
+    }
 
     bool await_ready() const noexcept { return false; }
     std::coroutine_handle<> await_suspend(std::coroutine_handle<> h) noexcept {
@@ -134,4 +148,4 @@ private:
     std::coroutine_handle<Promise> handle_;
 };
 
-} // namespace tambo
+}   // namespace tambo

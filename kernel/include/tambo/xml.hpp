@@ -22,7 +22,7 @@ inline constexpr std::string_view stanza_errors = "urn:ietf:params:xml:ns:xmpp-s
 inline constexpr std::string_view stream_errors = "urn:ietf:params:xml:ns:xmpp-streams";
 inline constexpr std::string_view xml = "http://www.w3.org/XML/1998/namespace";
 inline constexpr std::string_view xmlns = "http://www.w3.org/2000/xmlns/";
-} // namespace ns
+}   // namespace ns
 
 /// One element in flat form. Node 0 is the element itself; its attributes follow it, then its children, depth first.
 ///
@@ -35,12 +35,12 @@ struct Tape {
     enum class Kind : std::uint8_t { element, attribute, declaration, text };
     struct Node {
         Kind kind = Kind::element;
-        std::uint16_t prefix = 0;             ///< bytes of `name` that are prefix and colon
-        Span name;                            ///< as written: "body", "xml:lang"; declarations: the prefix, may be empty
-        Span space;                           ///< resolved namespace; empty for attributes without prefix
-        Span value;                           ///< attribute and text: decoded characters; declaration: the URI
-        std::uint32_t next = 0;               ///< index behind this node and all that it contains
-        std::uint32_t begin = 0, end = 0;     ///< element below node 0: its bytes in `inner`
+        std::uint16_t prefix = 0;           ///< bytes of `name` that are prefix and colon
+        Span name;                          ///< as written: "body", "xml:lang"; declarations: the prefix, may be empty
+        Span space;                         ///< resolved namespace; empty for attributes without prefix
+        Span value;                         ///< attribute and text: decoded characters; declaration: the URI
+        std::uint32_t next = 0;             ///< index behind this node and all that it contains
+        std::uint32_t begin = 0, end = 0;   ///< element below node 0: its bytes in `inner`
     };
 
     std::vector<Node> nodes;
@@ -63,8 +63,8 @@ public:
     Element(const Tape& tape, std::uint32_t index) noexcept : tape_(&tape), index_(index) {}
     explicit operator bool() const noexcept { return tape_ != nullptr; }
 
-    std::string_view name() const noexcept;   ///< local name
-    std::string_view space() const noexcept;  ///< namespace
+    std::string_view name() const noexcept;    ///< local name
+    std::string_view space() const noexcept;   ///< namespace
     bool is(std::string_view name, std::string_view space) const noexcept;
 
     /// Value of an attribute without prefix; empty if absent (see has_attribute).
@@ -75,14 +75,14 @@ public:
     /// The first run of text, or all of it where no child interrupts it.
     std::string_view text() const noexcept;
 
-    Element child(std::string_view name) const noexcept;                          ///< in the parent's own namespace
+    Element child(std::string_view name) const noexcept;   ///< in the parent's own namespace
     Element child(std::string_view name, std::string_view space) const noexcept;
-    Element child_in(std::string_view space) const noexcept;                      ///< first in that namespace
-    Element first() const noexcept;                                               ///< first child element
-    Element next() const noexcept;                                                ///< next sibling element
+    Element child_in(std::string_view space) const noexcept;   ///< first in that namespace
+    Element first() const noexcept;                            ///< first child element
+    Element next() const noexcept;                             ///< next sibling element
 
-    /// This element's XML as it was written. A child of a stanza is usable wherever jabber:client is the default namespace;
-    /// deeper ones may lean on their parents' declarations (see standalone). Not for node 0 of a tape.
+    /// This element's XML as it was written. A child of a stanza is usable wherever jabber:client is the default
+    /// namespace; deeper ones may lean on their parents' declarations (see standalone). Not for node 0 of a tape.
     std::string_view xml() const noexcept;
     /// The same, with the declarations of its parents written into its start tag: usable wherever jabber:client is the
     /// default namespace, at any depth.
@@ -92,7 +92,7 @@ public:
 
     class Iterator;
     struct Children;
-    Children children() const noexcept;                                           ///< `for (Element item : query.children())`
+    Children children() const noexcept;   ///< `for (Element item : query.children())`
 
 private:
     const Tape* tape_ = nullptr;
@@ -131,10 +131,10 @@ inline Element::Children Element::children() const noexcept { return {first()}; 
 TAMBO_API void escape_to(std::string& out, std::string_view text);
 TAMBO_API std::string escape(std::string_view text);
 
-/// Parses one element, or several beside each other, given as text (configuration, stored stanzas, tests). Slow: it makes
-/// a parser. The fragment is read as content of jabber:client with the `stream` prefix declared. Condition::bad_request if
-/// it is not well-formed or uses what RFC 6120 §11.1 forbids. Several elements are reached from node 0 by Element::next();
-/// then `inner` is the whole fragment.
+/// Parses one element, or several beside each other, given as text (configuration, stored stanzas, tests). Slow: it
+/// makes a parser. The fragment is read as content of jabber:client with the `stream` prefix declared.
+/// Condition::bad_request if it is not well-formed or uses what RFC 6120 §11.1 forbids. Several elements are reached
+/// from node 0 by Element::next(); then `inner` is the whole fragment.
 TAMBO_API Result<Tape> parse_xml(std::string_view element);
 
 /// Writes XML into a string. Names must be literals; values are escaped. Elements left open are closed by str()/take().
@@ -159,11 +159,17 @@ public:
     }
     Writer& text(std::string_view characters);
     Writer& raw(std::string_view well_formed_xml);
-    Writer& end();                       ///< closes the innermost open element
+    Writer& end();   ///< closes the innermost open element
     Writer& end_all();
 
-    const std::string& str() { end_all(); return out_; }
-    std::string take() { end_all(); return std::move(out_); }
+    const std::string& str() {
+        end_all();
+        return out_;
+    }
+    std::string take() {
+        end_all();
+        return std::move(out_);
+    }
     bool empty() const noexcept { return out_.empty(); }
 
 private:
@@ -173,4 +179,4 @@ private:
     bool in_tag_ = false;
 };
 
-} // namespace tambo
+}   // namespace tambo

@@ -1,0 +1,299 @@
+#include "module/instance.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include "module/construction.hpp"
+#include "route/account.hpp"
+#include "server/kernel.hpp"
+#include "shard/shard.hpp"
+
+namespace tambo {
+
+Module::Module() : host_(*Construction::current().host) {}
+Module::~Module() = default;
+
+// --- breadcrumb
+// -------------------------------------------------------------------------------------------------------
+
+Breadcrumb::Breadcrumb(Instance& instance) noexcept
+    : shard_(instance.home()), outer_(shard_.crumb.exchange(instance.crumb(), std::memory_order_relaxed)) {}
+
+Breadcrumb::~Breadcrumb() { shard_.crumb.store(outer_, std::memory_order_relaxed); }
+
+// --- tasks
+// ------------------------------------------------------------------------------------------------------------
+
+// The kernel's own coroutine around a module's task: it destroys itself when the task ended, or is destroyed where it
+// waits.
+struct Instance::Root {
+    struct promise_type {
+        Root get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+        std::suspend_always initial_suspend() noexcept { return {}; }
+        std::suspend_never final_suspend() noexcept { return {}; }
+        void return_void() noexcept {}
+        void unhandled_exception() noexcept { std::terminate(); }   // impossible: drive() catches everything
+    };
+    std::coroutine_handle<promise_type> handle;
+};
+
+Instance::Root Instance::drive(Task<void> task, std::uint64_t id, std::function<void()> done) {
+    {
+        auto inner = std::move(task);   // its frame, the module's code, is gone before anybody hears that it ended
+        try {
+            co_await std::move(inner);
+        } catch (const std::exception& e) {
+            fault(e.what());
+        } catch (...) {
+            fault("unknown exception");
+        }
+    }
+    tasks_.erase(id);
+    if (done) done();
+}
+
+std::uint64_t Instance::run(Task<void> task, std::function<void()> done) {
+    const auto id = next_task_++;
+    const auto root = drive(std::move(task), id, std::move(done));
+    tasks_.emplace(id, root.handle);
+    const Breadcrumb here{*this};
+    root.handle.resume();
+    return id;
+}
+
+void Instance::stop(std::uint64_t id) {
+    const auto at = tasks_.find(id);
+    if (at == tasks_.end()) return;
+    const auto frame = at->second;
+    tasks_.erase(at);
+    frame.destroy();
+}
+
+void Instance::cancel() {
+    while (!tasks_.empty()) stop(tasks_.begin()->first);
+}
+
+// --- life
+// -------------------------------------------------------------------------------------------------------------
+
+Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& config, std::vector<OptionInfo>& declared)
+    : image_(std::move(image)),
+      shard_(shard),
+      name_(image_->descriptor().name),
+      crumb_(shard.kernel.lasting_name(name_)),
+      log_(shard.kernel.logger.named(name_)) {
+    const Construction construction{this, config, "module " + name_, declared};
+    std::string why;
+    try {
+        module_ = image_->descriptor().create();
+        module_->wire(*this);
+        return;
+    } catch (const ConfigError& e) {
+        why = e.what();   // keep the text only: the exception's type may live in the module
+    } catch (const std::exception& e) {
+        why = e.what();
+    } catch (...) {
+        why = "unknown exception";
+    }
+    if (module_ != nullptr) image_->descriptor().destroy(module_);
+    throw std::runtime_error(why);
+}
+
+Instance::~Instance() {
+    cancel();
+    if (module_ != nullptr) image_->descriptor().destroy(module_);
+    store_factory_ = nullptr;   // module code as well
+}
+
+void Instance::go_live() {
+    live_ = true;
+    shard_.hooks.merge(wires_);
+    for (auto& codec : codecs_) shard_.set_codec(*codec);
+    if (provided_auth_ != nullptr) {
+        shard_.auth = provided_auth_;
+        shard_.auth_owner = this;
+    }
+    for (auto& tick : ticks_) arm(tick);
+}
+
+void Instance::leave() {
+    live_ = false;
+    shard_.hooks.remove(this);
+    if (shard_.auth_owner == this) {
+        shard_.auth = nullptr;
+        shard_.auth_owner = nullptr;
+    }
+    for (auto& tick : ticks_) shard_.cancel(std::exchange(tick.armed, 0));
+}
+
+void Instance::arm(Tick& tick) {
+    tick.armed = shard_.after(tick.interval, [this, &tick] {
+        const Breadcrumb here{*this};
+        try {
+            tick.call(tick.self);
+        } catch (const std::exception& e) {
+            fault(e.what());
+        } catch (...) {
+            fault("unknown exception");
+        }
+        if (live_) arm(tick);
+    });
+}
+
+void Instance::fault(std::string_view what) noexcept {
+    ++faults_;
+    // Once per cause would be best; a fault in a busy handler must at least not drown the log.
+    if (faults_ <= 10 || faults_ % 1000 == 0)
+        log_->error("fault {} on shard {}: {}; the stanza was answered with an error, everything else goes on", faults_,
+                    shard_.index, what);
+}
+
+// --- wiring
+// -----------------------------------------------------------------------------------------------------------
+
+void Instance::add(SessionEvent event, int priority, void* self, SessionThunk thunk) {
+    wires_.on_session[static_cast<std::size_t>(event)].push_back({priority, self, thunk, this});
+}
+void Instance::add(AccountEvent event, int priority, void* self, AccountThunk thunk) {
+    wires_.on_account[static_cast<std::size_t>(event)].push_back({priority, self, thunk, this});
+}
+void Instance::add_iq(std::string_view space, std::string_view name, Scope scope, void* self, IqThunk call,
+                      IqTaskThunk task) {
+    wires_.on_iq.push_back({std::string{space}, std::string{name}, scope, self, call, task, this});
+}
+void Instance::add_element(std::string_view space, void* self, ElementThunk thunk) {
+    wires_.on_element.push_back({std::string{space}, self, thunk, this});
+}
+void Instance::add_step(Phase phase, std::string_view space, int rank, void* self, AdvertiseThunk advertise,
+                        StepThunk take) {
+    wires_.steps.push_back({phase, std::string{space}, rank, self, advertise, take, this});
+}
+void Instance::add_timer(std::string_view name, void* self, TimerThunk thunk) {
+    wires_.on_timer.push_back({std::string{name}, self, thunk, this});
+}
+void Instance::add_tick(Duration interval, void* self, TickThunk thunk) {
+    ticks_.push_back({interval, self, thunk, 0});
+}
+void Instance::feature(std::string_view space, Scope scope) {
+    wires_.features.push_back({std::string{space}, scope, this});
+}
+void Instance::identity(Identity identity, Scope scope) {
+    wires_.identities.push_back({std::move(identity), scope, this});
+}
+void Instance::provide(StoreFactory factory) { store_factory_ = std::move(factory); }
+void Instance::provide(AuthProvider* auth) { provided_auth_ = auth; }
+void Instance::codec(std::unique_ptr<Codec> codec) { codecs_.push_back(std::move(codec)); }
+void Instance::needs(std::string_view module) { needs_.emplace_back(module); }
+
+// --- host
+// -------------------------------------------------------------------------------------------------------------
+
+Store& Instance::store() noexcept { return *shard_.store; }
+Journal& Instance::journal() noexcept { return shard_.journal; }
+AuthProvider* Instance::auth() noexcept { return shard_.auth; }
+void Instance::route(Stanza stanza) { shard_.route_later(std::move(stanza)); }
+Later<Result<Stanza>> Instance::ask(Stanza iq, Duration patience) { return shard_.ask(std::move(iq), patience); }
+
+void Instance::defer(std::function<void()> job) {
+    ++running_;
+    shard_.post([this, job = std::move(job)]() mutable {
+        try {
+            const Breadcrumb here{*this};
+            job();
+        } catch (const std::exception& e) {
+            fault(e.what());
+        } catch (...) {
+            fault("unknown exception");
+        }
+        job = nullptr;   // the module's code, before the instance may go
+        --running_;
+    });
+}
+
+Later<Nothing> Instance::after(Duration wait) {
+    Later<Nothing> later;
+    shard_.after(wait, [state = later.state()] { state->complete({}); });
+    return later;
+}
+
+Later<Nothing> Instance::run_in_pool(std::function<void()> job) {
+    Later<Nothing> later;
+    ++running_;
+    asio::post(shard_.kernel.pool, [this, state = later.state(), job = std::move(job)]() mutable {
+        std::string why;
+        try {
+            job();
+        } catch (const std::exception& e) {
+            why = e.what();
+        } catch (...) {
+            why = "unknown exception";
+        }
+        job = nullptr;   // the module's code, before the instance may go
+        shard_.post([this, state = std::move(state), why] {
+            if (why.empty())
+                state->complete({});
+            else
+                fault(why);   // the task waits in vain and ends with its stream or at the next drain
+            --running_;
+        });
+    });
+    return later;
+}
+
+Time Instance::now() const noexcept { return shard_.kernel.clock->now(); }
+Duration Instance::uptime() const noexcept { return shard_.kernel.clock->steady(); }
+
+std::vector<std::string> Instance::domains() const { return shard_.kernel.settings.server.domains; }
+bool Instance::is_local(std::string_view domain) const noexcept { return shard_.kernel.is_local(domain); }
+
+std::vector<std::string> Instance::features(Scope scope) const {
+    std::vector<std::string> found;
+    for (const auto& f : shard_.hooks.features)
+        if ((static_cast<unsigned>(f.scope) & static_cast<unsigned>(scope)) != 0) found.push_back(f.space);
+    return found;
+}
+
+std::vector<Identity> Instance::identities(Scope scope) const {
+    std::vector<Identity> found;
+    for (const auto& i : shard_.hooks.identities)
+        if ((static_cast<unsigned>(i.scope) & static_cast<unsigned>(scope)) != 0) found.push_back(i.identity);
+    return found;
+}
+
+std::string Instance::version() const { return std::string{tambo::version()}; }
+std::string Instance::data_folder() const { return shard_.kernel.settings.server.data.string(); }
+Bytes Instance::secret(std::string_view purpose) const { return shard_.kernel.secret(purpose); }
+Account* Instance::find_account(const Jid& bare) noexcept { return shard_.find_account(bare); }
+
+Later<Result<Nothing>> Instance::remove_account(const Jid& bare) {
+    Later<Result<Nothing>> later;
+    auto& home = shard_.kernel.home(bare);
+    auto* here = &shard_;
+    home.post([&home, here, bare = bare.bare(), state = later.state()] {
+        home.remove_account(bare, [here, state](Result<Nothing> done) {
+            here->post([state, done = std::move(done)] { state->complete(done); });
+        });
+    });
+    return later;
+}
+
+Later<Result<Nothing>> Instance::kept() {
+    Later<Result<Nothing>> later;
+    shard_.store->when_kept([state = later.state()](const std::string& error) {
+        if (error.empty())
+            state->complete(Nothing{});
+        else
+            state->complete(fail(Condition::resource_constraint, error));
+    });
+    return later;
+}
+
+void Instance::account_made(const Jid& bare) {
+    auto& home = shard_.kernel.home(bare);
+    home.post([&home, bare] {
+        if (auto* known = home.find_account(bare)) known->set_exists(true);
+    });
+}
+
+unsigned Instance::shard() const noexcept { return shard_.index; }
+
+}   // namespace tambo

@@ -1,0 +1,149 @@
+// A module on one shard: what it asked for, what it may ask, what of it is still running.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tambo/module.hpp>
+#include <tambo/server.hpp>
+
+#include "module/image.hpp"
+#include "route/hooks.hpp"
+#include "server/log.hpp"
+#include "shard/wheel.hpp"
+
+namespace tambo {
+
+class Shard;
+
+/// Made on the supervisor's thread (constructor and wire()), then lives on its shard's thread until it is destroyed
+/// there. It outlives every closure and task of its module: the loader destroys it only when busy() is false, or after
+/// cancel().
+class Instance final : public Wiring, public Host {
+public:
+    /// Creates the module and wires it. Throws whatever it throws, as std::runtime_error with the text copied.
+    Instance(std::shared_ptr<Image> image, Shard& shard, const Config& config, std::vector<OptionInfo>& declared);
+    ~Instance();
+
+    const std::string& name() const noexcept { return name_; }
+    const std::shared_ptr<Image>& image() const noexcept { return image_; }
+    Module& module() noexcept { return *module_; }
+    const std::vector<std::string>& dependencies() const noexcept { return needs_; }
+    const StoreFactory& store_factory() const noexcept { return store_factory_; }
+    const Hooks& wires() const noexcept { return wires_; }
+    AuthProvider* provided_auth() const noexcept { return provided_auth_; }
+
+    // --- on the shard, between two events -------------------------------------------------------------------------
+    void go_live();
+    void leave();
+    bool is_live() const noexcept { return live_; }
+
+    /// Something of this module's code still waits or runs.
+    bool busy() const noexcept { return running_ != 0 || !tasks_.empty(); }
+    /// Destroys the tasks where they wait.
+    void cancel();
+
+    /// Counts and logs a fault of the module's code.
+    void fault(std::string_view what) noexcept;
+    std::uint64_t faults() const noexcept { return faults_; }
+    /// A name that outlives the image, for breadcrumbs.
+    const char* crumb() const noexcept { return crumb_; }
+    Shard& home() noexcept { return shard_; }
+
+    /// Runs a task as this module's; `done` is called when it ended by itself, never when it was cancelled. Returns its
+    /// id.
+    std::uint64_t run(Task<void> task, std::function<void()> done = {});
+    /// Ends it where it waits. Unknown ids (it ended by itself) are ignored.
+    void stop(std::uint64_t id);
+
+    // --- Wiring ---------------------------------------------------------------------------------------------------
+    void feature(std::string_view space, Scope scope) override;
+    void identity(Identity identity, Scope scope) override;
+    void provide(StoreFactory factory) override;
+    void provide(AuthProvider* auth) override;
+    void codec(std::unique_ptr<Codec> codec) override;
+    void needs(std::string_view module) override;
+
+    // --- Host -----------------------------------------------------------------------------------------------------
+    Store& store() noexcept override;
+    Journal& journal() noexcept override;
+    AuthProvider* auth() noexcept override;
+    Log& log() noexcept override { return *log_; }
+    void route(Stanza stanza) override;
+    Later<Result<Stanza>> ask(Stanza iq, Duration patience) override;
+    void spawn(Task<void> task) override { run(std::move(task)); }
+    void defer(std::function<void()> job) override;
+    Later<Nothing> after(Duration wait) override;
+    Later<Nothing> run_in_pool(std::function<void()> job) override;
+    Time now() const noexcept override;
+    Duration uptime() const noexcept override;
+    std::vector<std::string> domains() const override;
+    bool is_local(std::string_view domain) const noexcept override;
+    std::vector<std::string> features(Scope scope) const override;
+    std::vector<Identity> identities(Scope scope) const override;
+    std::string version() const override;
+    std::string data_folder() const override;
+    Bytes secret(std::string_view purpose) const override;
+    Account* find_account(const Jid& bare) noexcept override;
+    Later<Result<Nothing>> remove_account(const Jid& bare) override;
+    Later<Result<Nothing>> kept() override;
+    void account_made(const Jid& bare) override;
+    unsigned shard() const noexcept override;
+
+private:
+    void add(SessionEvent, int priority, void* self, SessionThunk) override;
+    void add(AccountEvent, int priority, void* self, AccountThunk) override;
+    void add_iq(std::string_view space, std::string_view name, Scope, void* self, IqThunk, IqTaskThunk) override;
+    void add_element(std::string_view space, void* self, ElementThunk) override;
+    void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) override;
+    void add_timer(std::string_view name, void* self, TimerThunk) override;
+    void add_tick(Duration, void* self, TickThunk) override;
+
+    struct Tick {
+        Duration interval;
+        void* self;
+        TickThunk call;
+        Wheel::Id armed = 0;
+    };
+    struct Root;
+    Root drive(Task<void> task, std::uint64_t id, std::function<void()> done);
+    void arm(Tick& tick);
+
+    std::shared_ptr<Image> image_;   // a lease: shared with every closure of this module that is on its way
+    Shard& shard_;
+    std::string name_;
+    const char* crumb_;
+    std::unique_ptr<NamedLog> log_;
+    Hooks wires_;
+    std::vector<Tick> ticks_;
+    std::vector<std::string> needs_;
+    StoreFactory store_factory_;
+    AuthProvider* provided_auth_ = nullptr;
+    std::vector<std::unique_ptr<Codec>> codecs_;
+    std::unordered_map<std::uint64_t, std::coroutine_handle<>> tasks_;
+    std::uint64_t next_task_ = 1;
+    std::uint64_t running_ = 0;   // deferred and pooled closures on their way
+    std::uint64_t faults_ = 0;
+    bool live_ = false;
+    Module* module_ = nullptr;
+};
+
+/// Names the module that runs, for the watchdog and the crash note, as long as it is in scope.
+class Breadcrumb {
+public:
+    explicit Breadcrumb(Instance& instance) noexcept;
+    ~Breadcrumb();
+    Breadcrumb(const Breadcrumb&) = delete;
+    Breadcrumb& operator=(const Breadcrumb&) = delete;
+
+private:
+    Shard& shard_;
+    const char* outer_;
+};
+
+}   // namespace tambo

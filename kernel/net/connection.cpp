@@ -1,0 +1,483 @@
+#include "net/connection.hpp"
+
+#include <array>
+#include <cerrno>
+#include <sys/socket.h>
+
+#include <boost/asio/error.hpp>
+
+#include "route/account.hpp"
+#include "shard/shard.hpp"
+#include "stream/negotiation.hpp"
+
+namespace tambo {
+
+namespace {
+
+constexpr std::size_t reads_in_a_row = 4;                     // then others get their turn
+constexpr Duration linger_time{2000};                         // for a client that does not close its side
+constexpr std::size_t discard_bytes = std::size_t{1} << 20;   // what we read from it meanwhile, at most
+
+}   // namespace
+
+Connection::Connection(Shard& shard, Socket socket, Entrance entrance, std::string address)
+    : shard_(&shard),
+      socket_(std::move(socket)),
+      entrance_(std::move(entrance)),
+      address_(std::move(address)),
+      origin_(Origin::parse(address_)),
+      codec_(shard.xml.get()) {
+    const auto& limits = shard.kernel.settings.limits;
+    limits_ = {limits.stanza_bytes_before_auth, limits.depth, limits.attributes};
+    negotiation_ = std::make_unique<Negotiation>(*this);
+}
+
+Connection::~Connection() = default;
+
+void Connection::open() {
+    shard_->adopt(shared_from_this());
+    set_deadline(shard_->kernel.settings.limits.negotiation_time);
+    if (!entrance_.direct_tls) return wait_readable();
+    tls_.emplace(shard_->kernel.tls, socket_->native_handle(), std::string_view{}, true);
+    in_handshake_ = true;
+    shake_hands();
+}
+
+// --- input
+// ------------------------------------------------------------------------------------------------------------
+
+void Connection::wait_readable() {
+    if (waits_readable_ || dropped_ || !socket_) return;
+    waits_readable_ = true;
+    socket_->async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code ec) {
+        if (ec == asio::error::operation_aborted) return;
+        self->shard_->turn([&] { self->on_readable(); });
+    });
+}
+
+void Connection::on_readable() {
+    waits_readable_ = false;
+    if (dropped_) return;
+    if (lingering_) return discard();
+    if (in_handshake_) return shake_hands();
+    for (std::size_t i = 0; i < reads_in_a_row && may_take_input(); ++i) {
+        std::string_view bytes;
+        const auto got = read_some(bytes);
+        if (got == Read::end) return drop();
+        if (got == Read::nothing) break;
+        Figures::add(shard_->figures.bytes_in, bytes.size());
+        take(bytes);
+        const bool filled = bytes.size() == shard_->read_buffer.size();
+        if (dropped_ || (!filled && !(tls_ && tls_->has_pending()))) break;
+    }
+    after_input();
+}
+
+Connection::Read Connection::read_some(std::string_view& bytes) {
+    auto& buffer = shard_->read_buffer;
+    if (tls_) {
+        const auto got = tls_->read(buffer);
+        if (got.state == Tls::State::done) return bytes = {buffer.data(), got.bytes}, Read::some;
+        if (got.state == Tls::State::want_read) return Read::nothing;
+        if (got.state == Tls::State::want_write) return wait_writable(), Read::nothing;
+        return Read::end;
+    }
+    const auto n = ::recv(socket_->native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (n > 0) return bytes = {buffer.data(), static_cast<std::size_t>(n)}, Read::some;
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? Read::nothing : Read::end;
+}
+
+// The usual case: nothing is left over, and frames are taken where they lie in the shard's buffer.
+void Connection::take(std::string_view bytes) {
+    if (!tail_.empty()) {
+        tail_.append(bytes);
+        return take_waiting();
+    }
+    const auto used = take_frames(bytes);
+    if (used < bytes.size() && !dropped_ && !closing_) tail_.assign(bytes.substr(used));
+}
+
+void Connection::take_waiting() {
+    const auto used = take_frames(tail_);
+    if (dropped_ || closing_)
+        tail_ = {};
+    else if (used == tail_.size())
+        tail_ = std::string{};   // an idle connection holds no buffer
+    else
+        tail_.erase(0, used);
+}
+
+std::size_t Connection::take_frames(std::string_view bytes) {
+    taking_ = true;
+    std::size_t used = 0;
+    while (used < bytes.size() && may_take_input()) {
+        const auto rest = bytes.substr(used);
+        const auto frame = codec_->find(rest, seen_, state_, limits_);
+        if (frame.found == Codec::Found::error) {
+            close_stream(frame.condition, frame.text);
+            break;
+        }
+        if (frame.found == Codec::Found::need_more) {
+            seen_ = rest.size();
+            break;
+        }
+        seen_ = 0;
+        used += frame.used;
+        take_frame(rest.substr(0, frame.used));
+        // Whatever was sent behind <starttls/> was sent in the clear: nobody may look at it (RFC 6120 §5.4.3.3).
+        if (in_handshake_) used = bytes.size();
+    }
+    taking_ = false;
+    return used;
+}
+
+void Connection::take_frame(std::string_view frame) {
+    StreamContext context;
+    StreamHeader header;
+    auto& stanza = shard_->scratch;
+    if (context_) context = *context_;
+    const auto decoded = codec_->decode(frame, limits_, context, header, stanza);
+    switch (decoded.kind) {
+        case Codec::Kind::nothing:
+            return;
+        case Codec::Kind::error:
+            return close_stream(decoded.condition, decoded.text);
+        case Codec::Kind::footer:
+            return on_footer();
+        case Codec::Kind::header:
+            if (!context.declarations.empty() || !context.lang.empty())
+                context_ = std::make_unique<StreamContext>(std::move(context));
+            return on_header(header);
+        case Codec::Kind::stanza:
+            return on_stanza(stanza);
+    }
+}
+
+void Connection::on_header(const StreamHeader& header) {
+    if (header_seen_ || !negotiation_) return close_stream(StreamCondition::invalid_xml, "a stream within a stream");
+    header_seen_ = true;
+    negotiation_->opened(header);
+}
+
+void Connection::on_stanza(Stanza& stanza) {
+    (void)stanza.adopt(false);   // without addresses it cannot fail
+    if (session_ != nullptr) {
+        if (context_ && !context_->declarations.empty()) stanza.set_extra(stanza.extra() + context_->declarations);
+        return shard_->receive(*this, *session_, stanza);
+    }
+    if (!header_seen_) return close_stream(StreamCondition::bad_format);
+    negotiation_->element(stanza);
+}
+
+// RFC 6120 §4.4: the client is done; we say goodbye too. Not a broken connection, so nothing is kept for resumption.
+void Connection::on_footer() {
+    auto* session = std::exchange(session_, nullptr);
+    close_stream();
+    if (session == nullptr) return;
+    session->attach(nullptr);
+    shard_->end_session(*session);
+}
+
+bool Connection::may_take_input() const noexcept {
+    return !dropped_ && !closing_ && !in_handshake_ && moving_to_ == nullptr &&
+           !(negotiation_ && negotiation_->is_busy());
+}
+
+void Connection::resume_input() {
+    if (resuming_ || taking_) return;   // the loop in take_frames looks again by itself
+    resuming_ = true;
+    shard_->post([self = shared_from_this()] {
+        self->resuming_ = false;
+        self->after_input();
+    });
+}
+
+// Input was worked off, or may go on: whatever waits is taken, then the descriptor is watched again.
+void Connection::after_input() {
+    if (negotiation_ && negotiation_->has_finished()) {
+        negotiation_.reset();
+        clear_deadline();
+    }
+    if (may_take_input() && !tail_.empty() && seen_ < tail_.size()) take_waiting();
+    if (negotiation_ && negotiation_->has_finished()) {
+        negotiation_.reset();
+        clear_deadline();
+        if (may_take_input() && !tail_.empty()) return resume_input();
+    }
+    if (may_take_input() || lingering_) wait_readable();
+}
+
+// --- output
+// -----------------------------------------------------------------------------------------------------------
+
+bool Connection::prepare_output() {
+    if (closing_ || dropped_ || overflow_) return false;
+    if (queued() > shard_->kernel.settings.limits.send_queue) {
+        overflow_ = true;
+        shard_->touch(*this);
+        return false;
+    }
+    if (out_.capacity() < 256) out_ = shard_->take_buffer();
+    if (!is_dirty_) {
+        is_dirty_ = true;
+        shard_->touch(*this);
+    }
+    return true;
+}
+
+void Connection::write(const Stanza& stanza) {
+    if (prepare_output()) codec_->write(out_, stanza);
+}
+
+void Connection::write_element(std::string_view xml) {
+    if (prepare_output()) codec_->write_element(out_, xml);
+}
+
+void Connection::write_header() {
+    if (!prepare_output()) return;
+    header_sent_ = true;
+    StreamHeader ours;
+    if (negotiation_) {
+        ours.id = negotiation_->id();
+        ours.from = negotiation_->domain();
+    }
+    if (ours.id.empty()) ours.id = random_token(20);
+    ours.version = "1.0";
+    ours.lang = "en";
+    codec_->write_header(out_, ours);
+}
+
+void Connection::flush() {
+    is_dirty_ = false;
+    if (dropped_ || !socket_ || in_handshake_) return;
+    if (overflow_ && !closing_) return drop();   // it does not read; a resumable session waits for its next connection
+    if (waits_writable_) return;
+    while (written_ < out_.size()) {
+        if (!send_some()) return;
+    }
+    written_ = 0;
+    out_.clear();
+    shard_->give_buffer(std::move(out_));
+    out_ = {};
+    output_done();
+}
+
+// False: no more now, or never.
+bool Connection::send_some() {
+    const auto rest = std::string_view{out_}.substr(written_);
+    if (tls_) {
+        const auto sent = tls_->write(rest);
+        if (sent.state == Tls::State::done) {
+            written_ += sent.bytes;
+            Figures::add(shard_->figures.bytes_out, sent.bytes);
+            return true;
+        }
+        if (sent.state == Tls::State::want_read) return wait_readable(), false;
+        if (sent.state == Tls::State::want_write) return wait_writable(), false;
+        return drop(), false;
+    }
+    const auto n = ::send(socket_->native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) {
+        written_ += static_cast<std::size_t>(n);
+        Figures::add(shard_->figures.bytes_out, static_cast<std::uint64_t>(n));
+        return true;
+    }
+    if (errno == EAGAIN || errno == EINTR) return wait_writable(), false;
+    return drop(), false;
+}
+
+void Connection::wait_writable() {
+    if (waits_writable_ || dropped_ || !socket_) return;
+    waits_writable_ = true;
+    socket_->async_wait(Socket::wait_write, [self = shared_from_this()](boost::system::error_code ec) {
+        if (ec == asio::error::operation_aborted) return;
+        self->shard_->turn([&] {
+            self->waits_writable_ = false;
+            if (self->dropped_) return;
+            if (self->in_handshake_)
+                self->shake_hands();
+            else
+                self->flush();
+        });
+    });
+}
+
+void Connection::output_done() {
+    if (closing_ && !lingering_) return linger();
+    if (moving_to_ != nullptr) move_home();
+}
+
+// --- TLS
+// --------------------------------------------------------------------------------------------------------------
+
+void Connection::start_tls(std::string_view domain) {
+    flush();   // <proceed/> is the last thing in the clear
+    if (dropped_) return;
+    if (queued() != 0 || tls_) return drop();
+    new_stream();
+    tail_ = {};
+    tls_.emplace(shard_->kernel.tls, socket_->native_handle(), domain, false);
+    in_handshake_ = true;
+    shake_hands();
+}
+
+void Connection::shake_hands() {
+    switch (tls_->handshake()) {
+        case Tls::State::done:
+            in_handshake_ = false;
+            if (negotiation_) negotiation_->secured();
+            // The client's first bytes may have come with its Finished; then the descriptor will not become readable
+            // again.
+            if (tls_->has_pending()) return resume_reading();
+            return wait_readable();
+        case Tls::State::want_read:
+            return wait_readable();
+        case Tls::State::want_write:
+            return wait_writable();
+        case Tls::State::closed:
+        case Tls::State::failed:
+            return drop();
+    }
+}
+
+void Connection::resume_reading() {
+    shard_->post([self = shared_from_this()] { self->on_readable(); });
+}
+
+// --- streams
+// ----------------------------------------------------------------------------------------------------------
+
+void Connection::new_stream() {
+    state_ = {};
+    seen_ = 0;
+    header_seen_ = header_sent_ = false;
+    context_.reset();
+}
+
+void Connection::restart(Shard& home) {
+    new_stream();
+    const auto& limits = shard_->kernel.settings.limits;
+    limits_.bytes = limits.stanza_bytes;
+    if (&home != shard_) {
+        moving_to_ = &home;
+        shard_->touch(*this);   // moves when <success/> has left
+    } else {
+        resume_input();
+    }
+}
+
+void Connection::attach(LocalSession& session) {
+    session_ = &session;
+    session.attach(this);
+}
+
+void Connection::close_stream() {
+    if (closing_ || dropped_) return;
+    if (header_sent_ && prepare_output()) codec_->write_footer(out_);
+    closing_ = true;
+    set_deadline(linger_time);
+    shard_->touch(*this);
+}
+
+// RFC 6120 §4.9.1: even an error needs a stream to stand in.
+void Connection::close_stream(StreamCondition condition, std::string_view text, std::string_view application) {
+    if (closing_ || dropped_) return;
+    if (!header_sent_) write_header();
+    Writer error;
+    error.raw("<stream:error>").element(to_string(condition), ns::stream_errors).end();
+    if (!text.empty()) error.element("text", ns::stream_errors).attribute("xml:lang", "en").text(text).end();
+    error.raw(application).raw("</stream:error>");
+    write_element(error.str());
+    auto* session = std::exchange(session_, nullptr);
+    close_stream();
+    if (session == nullptr) return;
+    session->attach(nullptr);
+    shard_->end_session(*session);
+}
+
+// RFC 6120 §4.4: after our </stream:stream> the client gets a moment to read it; closing at once would send a reset
+// that overtakes it.
+void Connection::linger() {
+    lingering_ = true;
+    tail_ = {};
+    if (tls_) tls_->shut_down();
+    ::shutdown(socket_->native_handle(), SHUT_WR);
+    discard();
+}
+
+void Connection::discard() {
+    std::array<char, 4096> away{};
+    for (std::size_t sum = 0; sum < discard_bytes;) {
+        const auto n = ::recv(socket_->native_handle(), away.data(), away.size(), MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return wait_readable();
+        if (n <= 0) break;
+        sum += static_cast<std::size_t>(n);
+    }
+    drop();
+}
+
+void Connection::drop() {
+    if (dropped_) return;
+    const auto self = shared_from_this();   // forget() lets go of it
+    dropped_ = true;
+    clear_deadline();
+    boost::system::error_code ignored;
+    if (socket_) socket_->close(ignored);
+    if (!entrance_.is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
+    if (auto* session = std::exchange(session_, nullptr)) {
+        session->attach(nullptr);
+        shard_->detach(*session);
+    }
+    shard_->forget(*this);
+}
+
+// --- moving home
+// ------------------------------------------------------------------------------------------------------
+
+// Nothing is in flight here: input is not watched, output is written. Bytes already read travel in tail_.
+void Connection::move_home() {
+    if (waits_readable_ || waits_writable_) return;
+    auto* to = std::exchange(moving_to_, nullptr);
+    clear_deadline();
+    const auto self = shared_from_this();
+    shard_->forget(*this);
+    const int descriptor = socket_->release();
+    socket_.reset();
+    shard_ = to;
+    to->post([self, descriptor] { self->arrive(descriptor); });
+}
+
+void Connection::arrive(int descriptor) {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length);   // NOLINT: the socket API's cast
+    socket_.emplace(shard_->io, asio::generic::stream_protocol{name.ss_family, 0}, descriptor);
+    for (auto& [codec_id, codec] : shard_->codecs)
+        if (codec_id == codec_->name()) codec_ = codec;
+    shard_->adopt(shared_from_this());
+    set_deadline(shard_->kernel.settings.limits.negotiation_time);
+    if (tls_ && tls_->has_pending()) resume_reading();
+    after_input();
+}
+
+// --- deadlines
+// --------------------------------------------------------------------------------------------------------
+
+void Connection::set_deadline(Duration wait) {
+    clear_deadline();
+    deadline_ = shard_->after(wait, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->deadline_ = 0;
+        if (self->closing_)
+            self->drop();
+        else if (self->negotiation_)
+            self->close_stream(StreamCondition::connection_timeout);
+    });
+}
+
+void Connection::clear_deadline() noexcept {
+    if (deadline_ != 0) shard_->cancel(std::exchange(deadline_, 0));
+}
+
+}   // namespace tambo

@@ -1,0 +1,134 @@
+// One client connection: descriptor, TLS, framing, negotiation, output. It finds its session and feeds it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <tambo/codec.hpp>
+#include <tambo/feature.hpp>
+
+#include "net/gate.hpp"
+#include "net/tls.hpp"
+#include "shard/wheel.hpp"
+
+namespace tambo {
+
+namespace asio = boost::asio;
+
+class Shard;
+class LocalSession;
+class Negotiation;
+
+/// What a listener says about the connections that it accepts.
+struct Entrance {
+    std::string name;          ///< of the listener
+    bool direct_tls = false;   ///< TLS from the first byte (XEP-0368)
+    bool may_start_tls = true;
+    bool plaintext_auth = false;   ///< authentication without TLS is allowed here
+    bool is_private = false;       ///< in process: as good as TLS, and not counted by the gate
+};
+
+/// Lives on one shard at a time. While it is idle it holds no buffer: only a wait for the descriptor to become
+/// readable.
+class Connection final : public std::enable_shared_from_this<Connection> {
+public:
+    using Socket = asio::generic::stream_protocol::socket;
+
+    Connection(Shard& shard, Socket socket, Entrance entrance, std::string address);
+    ~Connection();
+
+    void open();   ///< the first time, on its first shard
+    Shard& shard() const noexcept { return *shard_; }
+    const std::string& address() const noexcept { return address_; }
+    const Origin& origin() const noexcept { return origin_; }
+    bool is_secure() const noexcept { return entrance_.is_private || (tls_ && tls_->established()); }
+    std::string_view codec_name() const noexcept { return codec_->name(); }
+    LocalSession* session() const noexcept { return session_; }
+    bool is_closing() const noexcept { return closing_; }
+
+    // --- output: appended now, written at the end of the turn -----------------------------------------------------
+    void write(const Stanza& stanza);
+    void write_element(std::string_view xml);
+    void flush();
+    std::size_t queued() const noexcept { return out_.size() - written_; }
+    /// Our stream header, as negotiation has it.
+    void write_header();
+
+    /// Ends the stream in the polite way; the session, if any, is not touched.
+    void close_stream();
+    void close_stream(StreamCondition condition, std::string_view text = {}, std::string_view application = {});
+    /// Lets go of everything at once. The session, if any, is detached.
+    void drop();
+    /// The session goes its own way: it ended, or was given another connection.
+    void release_session() noexcept { session_ = nullptr; }
+
+    // --- for Negotiation ------------------------------------------------------------------------------------------
+    void start_tls(std::string_view domain);
+    /// The next thing that comes is a new stream header; on another shard, if `home` is one.
+    void restart(Shard& home);
+    void attach(LocalSession& session);
+    void resume_input();   ///< a step ended or asked for more; takes effect after this turn
+    const Tls* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
+    const Entrance& entrance() const noexcept { return entrance_; }
+    Codec& codec() noexcept { return *codec_; }
+    /// What the client's stream header declared beyond the usual; null for nearly all.
+    const StreamContext* context() const noexcept { return context_.get(); }
+
+private:
+    enum class Read : std::uint8_t { some, nothing, end };
+    void wait_readable();
+    void on_readable();
+    void shake_hands();
+    void resume_reading();
+    Read read_some(std::string_view& bytes);
+    void take(std::string_view bytes);
+    void take_waiting();
+    std::size_t take_frames(std::string_view bytes);
+    void take_frame(std::string_view frame);
+    void on_header(const StreamHeader& header);
+    void on_stanza(Stanza& stanza);
+    void on_footer();
+    bool may_take_input() const noexcept;
+    void after_input();
+    bool prepare_output();
+    bool send_some();
+    void wait_writable();
+    void output_done();
+    void linger();
+    void discard();
+    void move_home();
+    void arrive(int descriptor);
+    void set_deadline(Duration wait);
+    void clear_deadline() noexcept;
+    void new_stream();
+
+    Shard* shard_;
+    std::optional<Socket> socket_;   // gone while it moves
+    Entrance entrance_;
+    std::string address_;
+    Origin origin_;   // address_, as the gate counts it
+    std::optional<Tls> tls_;
+    Codec* codec_;
+    Codec::State state_{};
+    FrameLimits limits_;
+    std::unique_ptr<StreamContext> context_;     // only for streams with unusual headers
+    std::unique_ptr<Negotiation> negotiation_;   // until bound
+    LocalSession* session_ = nullptr;
+    std::string tail_;       // of an unfinished frame, or input that has to wait
+    std::size_t seen_ = 0;   // bytes of tail_ that the framer has looked at
+    std::string out_;
+    std::size_t written_ = 0;
+    Wheel::Id deadline_ = 0;
+    Shard* moving_to_ = nullptr;
+    bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
+    bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
+    bool resuming_ = false, taking_ = false, overflow_ = false;
+};
+
+}   // namespace tambo

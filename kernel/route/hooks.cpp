@@ -1,0 +1,120 @@
+#include "route/hooks.hpp"
+
+#include <algorithm>
+
+#include "module/instance.hpp"
+
+namespace tambo {
+
+namespace {
+
+// A handler that throws costs its own stanza. The next handler still runs.
+template <class Handler, class Subject>
+Verdict call(const Handler& h, Subject& subject, Stanza* stanza, bool& faulted) noexcept {
+    const Breadcrumb here{*h.owner};
+    try {
+        return h.call(h.self, subject, stanza);
+    } catch (const std::exception& e) {
+        h.owner->fault(e.what());   // the text only: e's type may be unloaded tomorrow
+    } catch (...) {
+        h.owner->fault("unknown exception");
+    }
+    faulted = true;
+    return Verdict::pass;
+}
+
+template <class Handlers, class Subject>
+Hooks::Outcome walk(const Handlers& handlers, Subject& subject, Stanza* stanza) noexcept {
+    Hooks::Outcome outcome;
+    for (const auto& h : handlers) {
+        if (call(h, subject, stanza, outcome.faulted) == Verdict::handled) {
+            outcome.handled = true;
+            break;
+        }
+    }
+    return outcome;
+}
+
+bool covers(Scope offered, Scope wanted) noexcept {
+    return (static_cast<unsigned>(offered) & static_cast<unsigned>(wanted)) != 0;
+}
+
+}   // namespace
+
+Hooks::Outcome Hooks::fire(SessionEvent event, Session& session, Stanza* stanza) const noexcept {
+    return walk(on_session[static_cast<std::size_t>(event)], session, stanza);
+}
+
+Hooks::Outcome Hooks::fire(AccountEvent event, Account& account, Stanza* stanza) const noexcept {
+    return walk(on_account[static_cast<std::size_t>(event)], account, stanza);
+}
+
+const Hooks::OnIq* Hooks::find_iq(const Element& payload, Scope scope) const noexcept {
+    for (const auto& h : on_iq)
+        if (covers(h.scope, scope) && payload.is(h.name, h.space)) return &h;
+    return nullptr;
+}
+
+const Hooks::OnElement* Hooks::find_element(std::string_view space) const noexcept {
+    for (const auto& h : on_element)
+        if (h.space == space) return &h;
+    return nullptr;
+}
+
+const Hooks::Step* Hooks::find_step(Phase phase, std::string_view space) const noexcept {
+    for (const auto& s : steps)
+        if (s.phase == phase && s.space == space) return &s;
+    return nullptr;
+}
+
+const Hooks::OnTimer* Hooks::find_timer(std::string_view name) const noexcept {
+    for (const auto& t : on_timer)
+        if (t.name == name) return &t;
+    return nullptr;
+}
+
+namespace {
+
+template <class List>
+void append(List& to, const List& from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+template <class List>
+void drop(List& list, const Instance* owner) {
+    std::erase_if(list, [owner](const auto& entry) { return entry.owner == owner; });
+}
+
+}   // namespace
+
+void Hooks::merge(const Hooks& other) {
+    const auto by_priority = [](const auto& a, const auto& b) { return a.priority > b.priority; };
+    for (std::size_t e = 0; e < on_session.size(); ++e) {
+        append(on_session[e], other.on_session[e]);
+        std::ranges::stable_sort(on_session[e], by_priority);
+    }
+    for (std::size_t e = 0; e < on_account.size(); ++e) {
+        append(on_account[e], other.on_account[e]);
+        std::ranges::stable_sort(on_account[e], by_priority);
+    }
+    append(on_iq, other.on_iq);
+    append(on_element, other.on_element);
+    append(steps, other.steps);
+    std::ranges::stable_sort(steps, [](const Step& a, const Step& b) { return a.rank < b.rank; });
+    append(on_timer, other.on_timer);
+    append(features, other.features);
+    append(identities, other.identities);
+}
+
+void Hooks::remove(const Instance* owner) {
+    for (auto& list : on_session) drop(list, owner);
+    for (auto& list : on_account) drop(list, owner);
+    drop(on_iq, owner);
+    drop(on_element, owner);
+    drop(steps, owner);
+    drop(on_timer, owner);
+    drop(features, owner);
+    drop(identities, owner);
+}
+
+}   // namespace tambo

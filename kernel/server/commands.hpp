@@ -1,0 +1,16 @@
+// What tamboctl can ask for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tambo/server.hpp>
+
+#include "server/control.hpp"
+
+namespace tambo {
+
+/// `words` as the operator typed them, `--json` among them if she did. Exit codes: 0 done, 1 refused, 2 not understood.
+Control::Answer run_command(Server& server, const std::vector<std::string>& words);
+
+}   // namespace tambo

@@ -1,0 +1,68 @@
+// What all shards of one server share. Nothing here belongs to the process: two servers can live in one.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <tambo/server.hpp>
+
+#include "net/gate.hpp"
+#include "net/tls.hpp"
+#include "server/log.hpp"
+#include "server/options.hpp"
+#include "store/store_service.hpp"
+
+namespace tambo {
+
+namespace asio = boost::asio;
+
+class Shard;
+
+/// Made by Server, before any shard; destroyed after the last one. Members are safe to use from every shard unless they
+/// say otherwise.
+struct Kernel {
+    Kernel(Config config, Server::Options options);
+    ~Kernel();
+
+    const Config config;
+    std::vector<OptionInfo> declared;   ///< supervisor only
+    const Settings settings;
+    const std::shared_ptr<Clock> clock;
+    Logger logger;
+    std::unique_ptr<NamedLog> log;   ///< the kernel's own lines
+    TlsStore tls;
+    Gate gate;
+    StoreService store;
+    asio::thread_pool pool;   ///< password hashing and whatever else would hold up a shard
+    const bool manual_timers;
+    const Bytes master_secret;   ///< 32 bytes, kept in the data folder
+    std::vector<std::unique_ptr<Shard>> shards;
+    std::atomic<std::uint64_t> connections{0};
+    std::atomic<bool> running{false};   ///< shards have threads
+    std::atomic<bool> stopping{false};
+
+    Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
+    bool is_local(std::string_view domain) const noexcept;
+    Bytes secret(std::string_view purpose) const;
+    /// A copy that stays for as long as the server: breadcrumbs may outlive the module that they name.
+    const char* lasting_name(const std::string& name);
+
+private:
+    std::mutex names_lock_;
+    std::set<std::string> names_;
+};
+
+/// Version of libtambo, "0.1.0".
+std::string_view version() noexcept;
+
+}   // namespace tambo

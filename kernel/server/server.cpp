@@ -1,0 +1,370 @@
+// Puts the parts together (server.hpp).
+#include <condition_variable>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <future>
+#include <latch>
+#include <mutex>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "module/construction.hpp"
+#include "module/loader.hpp"
+#include "net/listener.hpp"
+#include "server/commands.hpp"
+#include "server/control.hpp"
+#include "server/kernel.hpp"
+#include "shard/shard.hpp"
+
+namespace tambo {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Duration housekeeping{1000};
+constexpr unsigned seconds_between_certificate_checks = 60;
+constexpr unsigned seconds_between_evictions = 10;
+
+// Modules lie beside the library: build/…/{lib,modules,plugins}, or …/lib/{,tambo/modules,tambo/plugins} when
+// installed.
+std::vector<fs::path> module_folders(const Settings& settings) {
+    if (!settings.server.module_path.empty()) return settings.server.module_path;
+    Dl_info here{};
+    if (::dladdr(reinterpret_cast<const void*>(&module_folders), &here) == 0) return {};
+    const auto lib = fs::absolute(here.dli_fname).parent_path();
+    std::vector<fs::path> folders;
+    for (const auto& base : {lib / "tambo", lib.parent_path(), lib.parent_path() / "lib" / "tambo"})
+        for (const auto* kind : {"modules", "plugins"})
+            if (fs::is_directory(base / kind)) folders.push_back(base / kind);
+    return folders;
+}
+
+unsigned shard_count(const Settings& settings) {
+    return settings.server.threads != 0 ? settings.server.threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+// A folder of this process's own: another server's images must not be in the way, nor those of one that crashed.
+void clean_run_folder(const fs::path& run) {
+    fs::create_directories(run);
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator{run, ignored})
+        if (entry.path().extension() == ".so") fs::remove(entry.path(), ignored);
+}
+
+void load_certificates(Kernel& kernel) {
+    const auto& tls = kernel.settings.tls;
+    std::vector<std::string> without;
+    for (const auto& host : kernel.settings.hosts) {
+        if (!host.certificate.empty())
+            kernel.tls.add({host.domain, host.certificate, host.key});
+        else if (!tls.certificate.empty())
+            kernel.tls.add({host.domain, tls.certificate, tls.key});
+        else
+            without.push_back(host.domain);
+    }
+    if (without.empty()) return;
+    const auto made = TlsStore::make_self_signed(tls.folder, without);
+    for (const auto& domain : without) kernel.tls.add({domain, made.chain, made.key});
+    kernel.log->info("TLS: {} is self-signed; clients will ask whether to trust it (set [tls] certificate and key)",
+                     made.chain.string());
+}
+
+}   // namespace
+
+class Server::Impl {
+public:
+    Impl(Config config, Options options)
+        : kernel_(std::make_unique<Kernel>(std::move(config), std::move(options))), timer_(supervisor_) {
+        const auto& settings = kernel_->settings;
+        clean_run_folder(settings.server.run);
+        load_certificates(*kernel_);
+        for (unsigned i = 0; i < shard_count(settings); ++i)
+            kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, i));
+        loader_ = std::make_unique<Loader>(*kernel_, module_folders(settings));
+        try {
+            auto names = settings.server.plugins;
+            names.insert(names.end(), settings.server.modules.begin(), settings.server.modules.end());
+            loader_->load_all(names);
+            check_unknown_keys(names);
+            if (names.empty())
+                kernel_->log->warning(
+                    "no module is loaded: clients can connect and nothing else; see [server] modules");
+            for (const auto& l : settings.listeners) listeners_.push_back(std::make_shared<Listener>(*kernel_, l));
+            control_ = std::make_unique<Control>(
+                supervisor_, settings.server.control,
+                [this](const auto& words) { return run_command(*commands_, words); }, *kernel_->log);
+        } catch (...) {
+            take_down();
+            throw;
+        }
+    }
+
+    ~Impl() {
+        stop();
+        wait();
+        take_down();
+    }
+
+    void use(Server& server) { commands_ = &server; }
+
+    void start() {
+        kernel_->running = true;
+        for (auto& shard : kernel_->shards) shard->start();
+        kernel_->shards.front()->post([this] {
+            for (auto& l : listeners_) l->start();
+        });
+        housekeep(1);
+        work_.emplace(supervisor_.get_executor());
+        thread_ = std::thread{[this] { supervisor_.run(); }};
+        kernel_->log->info("tambo {} is up: {} shard(s), {} module(s), control socket {}", version(),
+                           kernel_->shards.size(), loader_->modules().size(),
+                           kernel_->settings.server.control.string());
+        for (const auto& l : listeners_) kernel_->log->info("listener {} on port {}", l->name(), l->port());
+    }
+
+    void stop() {
+        const std::lock_guard guard{state_lock_};
+        if (kernel_->stopping.exchange(true)) return;
+        stopped_.notify_all();
+    }
+
+    void wait_for_stop() {
+        std::unique_lock lock{state_lock_};
+        stopped_.wait(lock, [this] { return kernel_->stopping.load(); });
+    }
+
+    // Streams are told, accepted writes are kept, then threads end.
+    void wait() {
+        if (!kernel_->running) return;
+        kernel_->log->info("stopping");
+        control_.reset();
+        work_.reset();
+        supervisor_.stop();
+        if (thread_.joinable()) thread_.join();
+        kernel_->shards.front()->post([this] {
+            for (auto& l : listeners_) l->stop();
+        });
+        for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.shut_down(); });
+        for (auto& shard : kernel_->shards) shard->join();
+        kernel_->running = false;
+        kernel_->log->info("stopped; everything accepted is kept");
+    }
+
+    // Order matters: closures of modules first, then modules, then their code.
+    void take_down() {
+        listeners_.clear();
+        control_.reset();
+        kernel_->pool.join();
+        for (int round = 0; round < 3; ++round) {   // answers of the store and the pool that were on their way
+            kernel_->store.run([](StoreDriver&) {});
+            for (auto& shard : kernel_->shards) shard->drain();
+        }
+        auto images = loader_ ? loader_->release() : std::vector<std::shared_ptr<Image>>{};
+        loader_.reset();
+        kernel_->shards.clear();
+        kernel_->store.use({});   // the driver is a plugin's code
+        kernel_.reset();
+        images.clear();
+    }
+
+    Kernel& kernel() { return *kernel_; }
+    Loader& loader() { return *loader_; }
+    const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
+    std::size_t next_shard() { return next_shard_++ % kernel_->shards.size(); }
+    boost::asio::io_context& supervisor() { return supervisor_; }
+
+private:
+    void check_unknown_keys(const List& names) {
+        auto sections = kernel_sections();
+        for (const auto& name : names) sections.push_back("module " + name);
+        const auto found = complaints(kernel_->config, kernel_->declared, sections);
+        if (!found.empty()) throw ConfigError(found.front());
+    }
+
+    void housekeep(unsigned second) {
+        timer_.expires_after(housekeeping);
+        timer_.async_wait([this, second](boost::system::error_code ec) {
+            if (ec) return;
+            loader_->sweep();
+            if (second % seconds_between_certificate_checks == 0) kernel_->tls.refresh();
+            if (second % seconds_between_evictions == 0)
+                for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.evict_idle_accounts(); });
+            housekeep(second + 1);
+        });
+    }
+
+    boost::asio::io_context supervisor_{1};
+    std::unique_ptr<Kernel> kernel_;
+    std::unique_ptr<Loader> loader_;
+    std::vector<std::shared_ptr<Listener>> listeners_;
+    std::unique_ptr<Control> control_;
+    Server* commands_ = nullptr;
+    std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
+    boost::asio::steady_timer timer_;
+    std::thread thread_;
+    std::mutex state_lock_;
+    std::condition_variable stopped_;
+    std::atomic<std::size_t> next_shard_{0};
+};
+
+// --- Server
+// -----------------------------------------------------------------------------------------------------------
+
+Server::Server(Config config) : Server(std::move(config), Options{}) {}
+
+Server::Server(Config config, Options options) : impl_(std::make_unique<Impl>(std::move(config), std::move(options))) {
+    impl_->use(*this);
+}
+
+Server::~Server() = default;
+
+void Server::run() {
+    start();
+    wait();
+}
+
+void Server::wait() {
+    impl_->wait_for_stop();
+    impl_->wait();
+}
+
+void Server::start() { impl_->start(); }
+void Server::stop() { impl_->stop(); }
+
+std::uint16_t Server::port(std::string_view listener) const {
+    for (const auto& l : impl_->listeners())
+        if (l->name() == listener) return l->port();
+    return 0;
+}
+
+std::vector<ModuleInfo> Server::modules() const { return impl_->loader().modules(); }
+SwapReport Server::load(std::string_view module) { return impl_->loader().load(std::string{module}); }
+SwapReport Server::reload(std::string_view module) { return impl_->loader().reload(std::string{module}); }
+SwapReport Server::reload(std::string_view module, const std::filesystem::path& file) {
+    return impl_->loader().reload(std::string{module}, file);
+}
+SwapReport Server::unload(std::string_view module) { return impl_->loader().unload(std::string{module}); }
+
+void Server::refresh() {
+    impl_->kernel().tls.refresh();
+    impl_->kernel().logger.reopen();
+}
+
+namespace {
+
+Task<void> make_user(AuthProvider& auth, Jid jid, Credentials credentials, std::function<void(Result<Nothing>)> done) {
+    auto made = co_await auth.set(std::move(jid), std::move(credentials), false);
+    done(std::move(made));
+}
+
+constexpr std::uint32_t iterations_for_operators = 10'000;
+
+// Runs `job` on the account's home shard and waits for what it reports.
+Result<Nothing> at_home(Kernel& kernel, const Jid& jid,
+                        const std::function<void(Shard&, std::function<void(Result<Nothing>)>)>& job) {
+    if (!kernel.running) return fail(Condition::service_unavailable, "the server is not running");
+    auto answer = std::make_shared<std::promise<Result<Nothing>>>();
+    auto waiting = answer->get_future();
+    auto& shard = kernel.home(jid);
+    shard.post([&shard, job, answer] {
+        auto said = std::make_shared<bool>(false);
+        job(shard, [answer, said](Result<Nothing> r) {
+            if (!std::exchange(*said, true)) answer->set_value(std::move(r));
+        });
+    });
+    if (waiting.wait_for(std::chrono::seconds{30}) != std::future_status::ready)
+        return fail(Condition::remote_server_timeout, "no answer within 30 s");
+    return waiting.get();
+}
+
+}   // namespace
+
+Result<Nothing> Server::add_user(std::string_view bare_jid, std::string_view password) {
+    auto& kernel = impl_->kernel();
+    const auto jid = Jid::parse(bare_jid);
+    if (!jid) return std::unexpected{jid.error()};
+    if (!jid->is_bare() || jid->local().empty() || !kernel.is_local(jid->domain()))
+        return fail(Condition::jid_malformed, "not an account of this server (user@domain)");
+    const auto prepared = prepare_password(password);
+    if (!prepared) return std::unexpected{prepared.error()};
+    const auto credentials = derive_credentials(*prepared, iterations_for_operators);
+    return at_home(kernel, *jid, [jid = *jid, credentials](Shard& shard, std::function<void(Result<Nothing>)> done) {
+        if (shard.auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
+        shard.auth_owner->run(make_user(*shard.auth, jid, credentials, [&shard, jid, done](Result<Nothing> made) {
+            if (auto* known = shard.find_account(jid); known != nullptr && made) known->set_exists(true);
+            done(std::move(made));
+        }));
+    });
+}
+
+Result<Nothing> Server::remove_user(std::string_view bare_jid) {
+    const auto jid = Jid::parse(bare_jid);
+    if (!jid) return std::unexpected{jid.error()};
+    return at_home(impl_->kernel(), *jid, [jid = *jid](Shard& shard, std::function<void(Result<Nothing>)> done) {
+        shard.remove_account(jid, std::move(done));
+    });
+}
+
+Server::Count Server::count() const {
+    Count sum;
+    const auto& kernel = impl_->kernel();
+    sum.connections = kernel.gate.connections();
+    for (const auto& shard : kernel.shards) {
+        const auto& f = shard->figures;
+        sum.sessions += f.sessions;
+        sum.accounts += f.accounts;
+        sum.stanzas_in += f.stanzas_in;
+        sum.stanzas_out += f.stanzas_out;
+        sum.bytes_in += f.bytes_in;
+        sum.bytes_out += f.bytes_out;
+    }
+    return sum;
+}
+
+int Server::connect_in_process() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        throw std::system_error(errno, std::generic_category(), "no socket pair for a client in this process");
+    ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    auto& shard = *impl_->kernel().shards[impl_->next_shard()];
+    Entrance entrance;
+    entrance.name = "in process";
+    entrance.is_private = true;
+    entrance.may_start_tls = false;
+    entrance.plaintext_auth = true;
+    shard.post([&shard, entrance, end = ends[1]] {
+        Connection::Socket socket{shard.io, boost::asio::generic::stream_protocol{AF_UNIX, 0}, end};
+        std::make_shared<Connection>(shard, std::move(socket), entrance, std::string{})->open();
+    });
+    return ends[0];
+}
+
+void Server::advance() {
+    auto& shards = impl_->kernel().shards;
+    std::latch done{static_cast<std::ptrdiff_t>(shards.size())};
+    for (auto& shard : shards)
+        shard->post([&shard = *shard, &done] {
+            shard.advance();
+            done.count_down();
+        });
+    done.wait();
+}
+
+void Server::settle() {
+    auto& kernel = impl_->kernel();
+    constexpr int rounds = 4;   // shard, other shard, store, and back
+    for (int i = 0; i < rounds; ++i) {
+        std::latch done{static_cast<std::ptrdiff_t>(kernel.shards.size())};
+        for (auto& shard : kernel.shards) shard->post([&done] { done.count_down(); });
+        done.wait();
+        kernel.store.run([](StoreDriver&) {});
+    }
+}
+
+std::vector<OptionInfo> Server::options() const { return impl_->kernel().declared; }
+
+}   // namespace tambo

@@ -1,0 +1,378 @@
+#include "shard/shard.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+#include "module/instance.hpp"
+#include "stream/xml_codec.hpp"
+
+namespace tambo {
+
+namespace {
+
+constexpr std::size_t read_buffer_bytes = 64 * 1024;
+constexpr std::size_t buffer_bytes = 4 * 1024;
+constexpr std::size_t spare_buffers = 256;
+constexpr Duration account_memory{30'000};   // how long an account without sessions stays in memory
+
+}   // namespace
+
+Shard::Shard(Kernel& k, unsigned i)
+    : kernel(k),
+      index(i),
+      xml(make_xml_codec()),
+      store(k.store.front([this](std::function<void()> job) { post(std::move(job)); })),
+      journal(*store),
+      outgoing_(1),
+      clock_timer_(io) {
+    read_buffer.resize(read_buffer_bytes);
+    codecs.emplace_back("xml", xml.get());
+}
+
+Shard::~Shard() { join(); }
+
+void Shard::start() {
+    outgoing_.resize(kernel.shards.size());
+    work_ = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(io.get_executor());
+    thread_ = std::thread{[this] {
+        arm_clock();
+        io.run();
+    }};
+}
+
+void Shard::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void Shard::shut_down() {
+    shutting_down_ = true;
+    std::vector<std::shared_ptr<Connection>> all;
+    for (const auto& [raw, shared] : connections_) all.push_back(shared);
+    turn([&] {
+        for (const auto& c : all) c->close_stream(StreamCondition::system_shutdown);
+        std::vector<LocalSession*> kept;
+        each_session([&](LocalSession& s) { kept.push_back(&s); });
+        for (auto* s : kept) end_session(*s);
+    });
+    post([this] {   // after the flush of that turn
+        std::vector<std::shared_ptr<Connection>> rest;
+        for (const auto& [raw, shared] : connections_) rest.push_back(shared);
+        for (const auto& c : rest) c->drop();
+        work_.reset();
+        clock_timer_.cancel();
+    });
+}
+
+void Shard::drain() {
+    io.restart();
+    io.poll();
+}
+
+void Shard::post(std::function<void()> job) {
+    asio::post(io, [this, job = std::move(job)]() mutable { turn(job); });
+}
+
+// --- turns
+// ------------------------------------------------------------------------------------------------------------
+
+void Shard::work_off() {
+    if (working_off_) return;
+    working_off_ = true;
+    while (!to_route_.empty()) {
+        Stanza stanza = std::move(to_route_.front());
+        to_route_.pop_front();
+        route(stanza);
+    }
+    working_off_ = false;
+}
+
+void Shard::schedule_end() {
+    if (end_scheduled_) return;
+    if (dirty_.empty() && graveyard_.empty() && std::ranges::all_of(outgoing_, [](const auto& o) { return o.empty(); }))
+        return;
+    end_scheduled_ = true;
+    asio::post(io, [this] { end_turn(); });
+}
+
+// What the ready events of one round produced leaves together: one write per connection, one wake per shard.
+void Shard::end_turn() {
+    end_scheduled_ = false;
+    graveyard_.clear();
+    for (std::size_t to = 0; to < outgoing_.size(); ++to) {
+        if (outgoing_[to].empty()) continue;
+        auto& other = *kernel.shards[to];
+        bool was_empty = false;
+        {
+            const std::lock_guard lock{other.mail_lock_};
+            was_empty = other.mailbox_.empty();
+            std::ranges::move(outgoing_[to], std::back_inserter(other.mailbox_));
+        }
+        outgoing_[to].clear();
+        if (was_empty) other.post([&other] { other.take_mail(); });
+    }
+    auto now = std::exchange(dirty_, {});
+    for (const auto& c : now) c->flush();
+    now.clear();
+    if (dirty_.empty()) dirty_ = std::move(now);   // keeps its capacity
+    work_off();
+    schedule_end();
+}
+
+void Shard::mail(Shard& to, Stanza stanza) { outgoing_[to.index].push_back(std::move(stanza)); }
+
+void Shard::take_mail() {
+    std::vector<Stanza> letters;
+    {
+        const std::lock_guard lock{mail_lock_};
+        letters.swap(mailbox_);
+    }
+    for (auto& stanza : letters) arrive(stanza);
+}
+
+std::string Shard::take_buffer() {
+    if (spare_buffers_.empty()) {
+        std::string fresh;
+        fresh.reserve(buffer_bytes);
+        return fresh;
+    }
+    auto buffer = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+    return buffer;
+}
+
+void Shard::give_buffer(std::string buffer) {
+    buffer.clear();
+    if (buffer.capacity() < buffer_bytes || buffer.capacity() > 16 * buffer_bytes ||
+        spare_buffers_.size() >= spare_buffers)
+        return;
+    spare_buffers_.push_back(std::move(buffer));
+}
+
+// --- time
+// -------------------------------------------------------------------------------------------------------------
+
+Wheel::Id Shard::after(Duration wait, std::function<void()> job) {
+    const auto id = wheel_.add(steady() + wait, std::move(job));
+    if (is_here()) arm_clock();
+    return id;
+}
+
+void Shard::arm_clock() {
+    if (kernel.manual_timers || shutting_down_) return;
+    const auto next = wheel_.next();
+    if (next >= armed_for_) return;
+    armed_for_ = next;
+    const auto wait = std::max(next - steady(), Duration{0});
+    clock_timer_.expires_after(std::min<Duration>(wait, std::chrono::hours{1}));
+    clock_timer_.async_wait([this](boost::system::error_code ec) {
+        if (ec) return;
+        armed_for_ = Duration::max();
+        advance();
+    });
+}
+
+void Shard::advance() {
+    turn([this] { wheel_.advance(steady()); });
+    arm_clock();
+}
+
+void Shard::set_codec(Codec& codec) {
+    for (auto& [name, known] : codecs) {
+        if (name != codec.name()) continue;
+        known = &codec;
+        return;
+    }
+    codecs.emplace_back(std::string{codec.name()}, &codec);
+}
+
+void Shard::run_timer(const Jid& full, const std::string& name) {
+    auto* session = find_session(full);
+    const auto* timer = hooks.find_timer(name);
+    if (session == nullptr || timer == nullptr) return;
+    const Breadcrumb here{*timer->owner};
+    try {
+        timer->call(timer->self, *session);
+    } catch (const std::exception& e) {
+        timer->owner->fault(e.what());
+    } catch (...) {
+        timer->owner->fault("unknown exception");
+    }
+}
+
+// --- connections
+// ------------------------------------------------------------------------------------------------------
+
+void Shard::adopt(std::shared_ptr<Connection> connection) {
+    auto* raw = connection.get();
+    connections_.emplace(raw, std::move(connection));
+}
+
+void Shard::forget(Connection& connection) { connections_.erase(&connection); }
+
+void Shard::touch(Connection& connection) { dirty_.push_back(connection.shared_from_this()); }
+
+// --- accounts
+// ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The auth plugin's coroutine is run as its own; ours only waits for it.
+Task<void> ask_exists(AuthProvider& auth, Jid bare, std::function<void(Result<bool>)> answer) {
+    auto known = co_await auth.exists(std::move(bare));
+    answer(std::move(known));
+}
+
+}   // namespace
+
+LocalAccount& Shard::account(const Jid& bare) {
+    const auto at = accounts_.find(bare);
+    if (at != accounts_.end()) return *at->second;
+    const Jid key = bare.bare();
+    auto& account = *accounts_.emplace(key, std::make_unique<LocalAccount>(*this, key)).first->second;
+    Figures::add(figures.accounts, 1);
+    account.last_used = steady();
+    load(account);
+    return account;
+}
+
+// Rows and "does it exist" are asked for at once; the account is loaded when both are known.
+void Shard::load(LocalAccount& account) {
+    struct Pending {
+        LocalAccount* account;
+        std::optional<StoreService::Front::Loaded> data;
+        std::optional<bool> exists;
+        bool failed = false;
+        unsigned missing = 2;
+        void settle(Shard& shard) {
+            if (--missing != 0) return;
+            if (failed)
+                shard.give_up(*account);
+            else
+                account->loaded(std::move(*data), *exists);
+        }
+    };
+    auto pending = std::make_shared<Pending>(Pending{&account, {}, {}, false, 2});
+    store->load(std::string{account.jid().text()}, [this, pending](Result<StoreService::Front::Loaded> data) {
+        if (data)
+            pending->data = std::move(*data);
+        else
+            pending->failed = true;
+        pending->settle(*this);
+    });
+    const auto known = [this, pending](Result<bool> exists) {
+        if (exists)
+            pending->exists = *exists;
+        else
+            pending->failed = true;
+        pending->settle(*this);
+    };
+    if (auth == nullptr) return known(false);
+    auto done = std::make_shared<bool>(false);
+    auth_owner->run(ask_exists(*auth, account.jid(),
+                               [known, done](Result<bool> e) {
+                                   *done = true;
+                                   known(std::move(e));
+                               }),
+                    [known, done] {
+                        if (!*done) known(fail(Condition::internal_server_error));
+                    });
+}
+
+void Shard::give_up(LocalAccount& account) {
+    kernel.log->warning("account {}: could not be loaded from the store; who asked is told to try later",
+                        account.jid().text());
+    account.load_failed();
+    if (account.pins == 0) {
+        Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
+        accounts_.erase(account.jid());
+    }
+}
+
+LocalAccount* Shard::find_account(const Jid& jid) noexcept {
+    const auto at = accounts_.find(jid);
+    return at == accounts_.end() || !at->second->is_loaded() ? nullptr : at->second.get();
+}
+
+LocalSession* Shard::find_session(const Jid& full) noexcept {
+    auto* account = find_account(full);
+    return account == nullptr ? nullptr : account->find_local(full.resource());
+}
+
+void Shard::each_session(const std::function<void(LocalSession&)>& see) {
+    for (const auto& [jid, account] : accounts_)
+        for (Session* s : account->sessions()) see(static_cast<LocalSession&>(*s));
+}
+
+void Shard::detach(LocalSession& session) {
+    if (session.has_ended()) return;
+    if (shutting_down_ || !fire(Event::detached, session).handled) end_session(session);
+}
+
+void Shard::end_session(LocalSession& session) {
+    if (session.has_ended()) return;
+    if (auto* connection = session.connection()) {
+        session.attach(nullptr);
+        connection->release_session();
+        connection->close_stream();
+    }
+    fire(Event::unbound, session);
+    session.mark_ended();
+    session.cancel_timers();
+    auto& account = session.local();
+    account.last_used = steady();
+    graveyard_.push_back(account.remove_session(session));
+    schedule_end();
+}
+
+void Shard::evict_idle_accounts() {
+    const auto now = steady();
+    for (auto at = accounts_.begin(); at != accounts_.end();) {
+        if (at->second->may_be_evicted() && now - at->second->last_used > account_memory) {
+            Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
+            at = accounts_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+namespace {
+
+Task<void> forget_credentials(AuthProvider& auth, Jid bare, std::function<void(Result<Nothing>)> done) {
+    auto gone = co_await auth.remove(std::move(bare));
+    done(std::move(gone));
+}
+
+}   // namespace
+
+// XEP-0077 §3.2 and every other way to go: credentials first, so that nobody can come back while the rest is erased.
+void Shard::remove_account(Jid bare, std::function<void(Result<Nothing>)> done) {
+    if (auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
+    auth_owner->run(forget_credentials(*auth, bare, [this, bare, done = std::move(done)](Result<Nothing> gone) {
+        if (!gone) return done(std::move(gone));
+        auto& home = account(bare);
+        ++home.pins;
+        home.when_loaded([this, bare, done, &home](bool) {
+            --home.pins;
+            const std::vector<Session*> sessions{home.sessions().begin(), home.sessions().end()};
+            fire(Event::removed, home);
+            for (Session* s : sessions) s->close(StreamCondition::not_authorized, "the account was removed", {});
+            home.set_exists(false);
+            (void)store->erase_owner(std::string{bare.text()});
+            store->when_kept([this, bare, done](const std::string& error) {
+                const auto at = accounts_.find(bare);
+                if (at != accounts_.end() && at->second->may_be_evicted()) {
+                    Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
+                    accounts_.erase(at);
+                }
+                if (error.empty())
+                    done(Nothing{});
+                else
+                    done(fail(Condition::resource_constraint, error));
+            });
+        });
+    }));
+}
+
+}   // namespace tambo

@@ -1,0 +1,185 @@
+// A shard: one thread, one loop, and everything about the accounts that live here.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <tambo/module.hpp>
+
+#include "net/connection.hpp"
+#include "route/account.hpp"
+#include "route/hooks.hpp"
+#include "route/jid_cache.hpp"
+#include "route/journal.hpp"
+#include "server/kernel.hpp"
+#include "shard/wheel.hpp"
+#include "store/store_service.hpp"
+
+namespace tambo {
+
+/// Figures of one shard; written by its thread, read by anybody.
+struct Figures {
+    std::atomic<std::uint64_t> sessions{0}, accounts{0}, stanzas_in{0}, stanzas_out{0}, bytes_in{0}, bytes_out{0};
+    static void add(std::atomic<std::uint64_t>& figure, std::uint64_t n) noexcept {
+        figure.store(figure.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+};
+
+/// Everything except post(), mail() and the figures belongs to the shard's own thread.
+class Shard {
+public:
+    Shard(Kernel& kernel, unsigned index);
+    ~Shard();
+
+    void start();   ///< its thread begins to work
+    void join();
+    /// Closes all streams (system-shutdown) and sessions, then lets the loop run out.
+    void shut_down();
+    /// After its thread has ended: works off, on the caller's thread, what was still brought here.
+    void drain();
+
+    /// Brings a job to this shard, in order of asking. From any thread.
+    void post(std::function<void()> job);
+    bool is_here() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+
+    // --- stanzas ----------------------------------------------------------------------------------------------------
+    /// A bound client sent this. The stanza's tape is adopted, its addresses are not yet read.
+    void receive(Connection& connection, LocalSession& session, Stanza& stanza);
+    /// Sends a stanza to whom it names, wherever that is. `from` is set.
+    void route(Stanza& stanza);
+    /// The same, but after the handler that runs now.
+    void route_later(Stanza stanza);
+    /// Sends `stanza` back as an error, if it is one that may be answered (RFC 6120 §8.3.1).
+    void bounce(const Stanza& stanza, const Error& error);
+    /// A stanza for an account that lives here.
+    void arrive(Stanza& stanza);
+    /// An iq that one of our entities has to answer: the server, or `account`.
+    void answer(Stanza& stanza, LocalSession* session, LocalAccount* account);
+    Later<Result<Stanza>> ask(Stanza iq, Duration patience);
+
+    // --- accounts ---------------------------------------------------------------------------------------------------
+    LocalAccount& account(const Jid& bare);   ///< made and loading if it was not here
+    LocalAccount* find_account(const Jid& jid) noexcept;
+    LocalSession* find_session(const Jid& full) noexcept;
+    /// A session ends: its last words, then it is gone. `connection` may still be open.
+    void end_session(LocalSession& session);
+    /// The connection of a session broke.
+    void detach(LocalSession& session);
+    void remove_account(Jid bare, std::function<void(Result<Nothing>)> done);
+    void evict_idle_accounts();
+    void each_session(const std::function<void(LocalSession&)>& see);
+
+    // --- modules ----------------------------------------------------------------------------------------------------
+    Hooks::Outcome fire(SessionEvent event, LocalSession& session, Stanza* stanza = nullptr) {
+        return hooks.hears(event) ? hooks.fire(event, session, stanza) : Hooks::Outcome{};
+    }
+    Hooks::Outcome fire(AccountEvent event, LocalAccount& account, Stanza* stanza = nullptr) {
+        return hooks.hears(event) ? hooks.fire(event, account, stanza) : Hooks::Outcome{};
+    }
+    void set_codec(Codec& codec);   ///< new streams and moved ones use it by its name
+    void run_timer(const Jid& full, const std::string& name);
+
+    // --- connections ------------------------------------------------------------------------------------------------
+    void adopt(std::shared_ptr<Connection> connection);   ///< owns it from now on
+    void forget(Connection& connection);
+    void touch(Connection& connection);   ///< has output; flushed at the end of the turn
+    std::string take_buffer();            ///< empty, with room; connections borrow it while they have output
+    void give_buffer(std::string buffer);
+
+    /// Everything that waits behind the present handler: routed stanzas, mail, output. Called by each entry of the
+    /// loop.
+    void end_turn();
+    /// Runs `job` as one turn.
+    template <class F>
+    void turn(F&& job) {
+        job();
+        work_off();
+        schedule_end();
+    }
+    Duration steady() const noexcept { return kernel.clock->steady(); }
+    /// Wheel timers follow the clock; manual clocks call this.
+    void advance();
+    Wheel::Id after(Duration wait, std::function<void()> job);
+    void cancel(Wheel::Id id) noexcept { wheel_.cancel(id); }
+
+    Kernel& kernel;
+    const unsigned index;
+    asio::io_context io{1};
+    Hooks hooks;
+    std::unique_ptr<Codec> xml;
+    std::vector<std::pair<std::string, Codec*>> codecs;
+    std::unique_ptr<StoreService::Front> store;
+    JidCache jids;
+    ShardJournal journal;
+    AuthProvider* auth = nullptr;
+    Instance* auth_owner = nullptr;
+    Stanza scratch;            ///< what is being read
+    std::string read_buffer;   ///< 64 KB that all connections read into
+    Figures figures;
+    std::atomic<const char*> crumb{nullptr};   ///< the module that runs now
+
+private:
+    struct BareHash {
+        using is_transparent = void;
+        std::size_t operator()(const Jid& jid) const noexcept { return jid.bare_hash(); }
+    };
+    struct BareEqual {
+        using is_transparent = void;
+        bool operator()(const Jid& a, const Jid& b) const noexcept { return a.bare_text() == b.bare_text(); }
+    };
+
+    void work_off();
+    void schedule_end();
+    void arm_clock();
+    void mail(Shard& to, Stanza stanza);
+    void take_mail();
+    void receive_element(Connection& connection, LocalSession& session, const Stanza& stanza);
+    void from_client(LocalSession& session, Stanza& stanza);
+    void refuse(LocalSession& session, const Stanza& stanza, const Error& error);
+    static bool is_proper_iq(const Stanza& iq);
+    void to_server(Stanza& stanza);
+    void answer_in_time(const Hooks::OnIq& handler, Iq iq);
+    void load(LocalAccount& account);
+    void give_up(LocalAccount& account);
+    void send_reply(const Stanza& request, Reply reply, bool hold);
+    void settle_question(Stanza& stanza);
+
+    std::unordered_map<Jid, std::unique_ptr<LocalAccount>, BareHash, BareEqual> accounts_;
+    std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+    std::vector<std::shared_ptr<Connection>> dirty_;
+    std::deque<Stanza> to_route_;
+    std::vector<std::string> spare_buffers_;
+    std::vector<std::unique_ptr<LocalSession>> graveyard_;   // ended in this turn; somebody may still hold a reference
+    bool working_off_ = false, end_scheduled_ = false, shutting_down_ = false;
+
+    struct Question {
+        std::shared_ptr<Later<Result<Stanza>>::State> answer;
+        Jid asked;
+        Wheel::Id patience = 0;
+    };
+    std::unordered_map<std::string, Question> questions_;
+    std::uint64_t next_question_ = 1;
+
+    std::vector<std::vector<Stanza>> outgoing_;   // mail of this turn, by shard
+    std::mutex mail_lock_;
+    std::vector<Stanza> mailbox_;   // guarded by mail_lock_
+
+    Wheel wheel_;
+    asio::steady_timer clock_timer_;
+    Duration armed_for_ = Duration::max();
+    std::thread thread_;
+    std::unique_ptr<asio::executor_work_guard<asio::io_context::executor_type>> work_;
+};
+
+}   // namespace tambo

@@ -1,0 +1,228 @@
+#include "stream/negotiation.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "net/connection.hpp"
+#include "server/kernel.hpp"
+#include "shard/shard.hpp"
+
+namespace tambo {
+
+Negotiation::Negotiation(Connection& connection) : connection_(connection), alive_(std::make_shared<bool>(true)) {
+    info_.address = connection.address();
+}
+
+Negotiation::~Negotiation() {
+    *alive_ = false;
+    if (step_ != 0) step_owner_->stop(step_);
+}
+
+void Negotiation::refresh_info() {
+    info_.is_secure = connection_.is_secure();
+    info_.can_secure = !info_.is_secure && connection_.entrance().may_start_tls;
+    info_.may_authenticate = info_.is_secure || connection_.entrance().plaintext_auth;
+}
+
+// RFC 6120 §4.7: what a header has to say before it gets an answer.
+void Negotiation::opened(const StreamHeader& header) {
+    auto& kernel = connection_.shard().kernel;
+    if (header.to.empty() && info_.domain.empty())
+        return close(StreamCondition::host_unknown, "the stream needs a 'to'");
+    const auto to = Jid::parse(header.to);
+    if (!to || !to->is_domain()) return close(StreamCondition::improper_addressing, "'to' is not a domain");
+    if (!kernel.is_local(to->text())) return close(StreamCondition::host_unknown);
+    if (!info_.account.empty() && to->text() != info_.domain)
+        return close(StreamCondition::host_unknown, "authenticated for another host");
+    unsigned major = 0;
+    std::from_chars(header.version.data(), header.version.data() + header.version.size(), major);
+    if (major < 1) return close(StreamCondition::unsupported_version);
+    if (info_.account.empty() && !connection_.entrance().is_private &&
+        !kernel.gate.may_authenticate(connection_.origin(), connection_.shard().steady()))
+        return close(StreamCondition::policy_violation, "too many failed logins from this address, try again later");
+    info_.domain = to->text();
+    id_ = random_token(20);
+    refresh_info();
+    send_features();
+}
+
+void Negotiation::send_features() {
+    connection_.write_header();
+    Writer features;
+    features.raw("<stream:features>");
+    const auto phase = info_.account.empty() ? Phase::before_auth : Phase::before_bind;
+    for (const auto& step : connection_.shard().hooks.steps) {
+        if (step.phase != phase) continue;
+        const Breadcrumb here{*step.owner};
+        try {
+            Writer one;
+            step.advertise(step.self, info_, one);
+            features.raw(one.str());
+        } catch (const std::exception& e) {
+            step.owner->fault(e.what());
+        } catch (...) {
+            step.owner->fault("unknown exception");
+        }
+    }
+    features.raw("</stream:features>");
+    connection_.write_element(features.str());
+}
+
+void Negotiation::element(Stanza& stanza) {
+    if (auto receiver = std::exchange(receiver_, {})) return receiver->complete(std::move(stanza));
+    const auto phase = info_.account.empty() ? Phase::before_auth : Phase::before_bind;
+    const auto root = stanza.xml();
+    const auto space = stanza.is_iq() ? stanza.payload().space() : root.space();
+    const auto* step = connection_.shard().hooks.find_step(phase, space);
+    if (step == nullptr) return refuse(stanza);
+    take_step(*step, stanza);
+}
+
+// RFC 6120 §4.9.3.12: nobody may send stanzas before it is known who they are.
+void Negotiation::refuse(const Stanza& stanza) {
+    const auto root = stanza.xml();
+    if (root.is("error", ns::streams)) return connection_.close_stream();
+    if (stanza.kind() != Stanza::Kind::other) return close(StreamCondition::not_authorized);
+    if (root.space() == ns::client) return close(StreamCondition::unsupported_stanza_type);
+    // A step that belongs to another phase, such as <starttls/> after authentication, or nobody's element.
+    close(info_.account.empty() ? StreamCondition::not_authorized : StreamCondition::unsupported_stanza_type);
+}
+
+void Negotiation::take_step(const Hooks::Step& step, Stanza& stanza) {
+    ended_early_ = false;
+    step_owner_ = step.owner;
+    const Breadcrumb here{*step.owner};
+    auto alive = alive_;
+    try {
+        auto task = step.take(step.self, *this, std::move(stanza));
+        const auto id = step.owner->run(std::move(task), [this, alive] {
+            if (*alive) step_ended();
+        });
+        if (*alive && !ended_early_) step_ = id;
+    } catch (const std::exception& e) {
+        step.owner->fault(e.what());
+        close(StreamCondition::internal_server_error);
+    }
+}
+
+void Negotiation::step_ended() {
+    ended_early_ = true;
+    step_ = 0;
+    receiver_.reset();
+    if (tls_wanted_) {
+        tls_wanted_ = false;
+        return connection_.start_tls(info_.domain);
+    }
+    if (restart_wanted_) {
+        restart_wanted_ = false;
+        return connection_.restart(connection_.shard().kernel.home(info_.account));
+    }
+    if (bound_ != nullptr) finished_ = true;
+    connection_.resume_input();
+}
+
+void Negotiation::secured() { refresh_info(); }
+
+void Negotiation::send(std::string_view xml) { connection_.write_element(xml); }
+
+Later<Stanza> Negotiation::receive() {
+    Later<Stanza> next;
+    receiver_ = next.state();
+    connection_.resume_input();
+    return next;
+}
+
+void Negotiation::close(StreamCondition condition, std::string_view text) { connection_.close_stream(condition, text); }
+
+void Negotiation::start_tls() { tls_wanted_ = true; }
+
+Bytes Negotiation::channel_binding(std::string_view type) const {
+    const auto* tls = connection_.tls();
+    if (tls == nullptr || !tls->established()) return {};
+    if (type == "tls-exporter") return tls->exporter();
+    if (type == "tls-server-end-point") return tls->server_end_point();
+    return {};
+}
+
+void Negotiation::authenticated(const Jid& bare) {
+    info_.account = bare;
+    restart_wanted_ = true;
+}
+
+// RFC 6120 §6.4.5: a few retries, then the stream ends; the address is remembered.
+bool Negotiation::failed_attempt() {
+    auto& kernel = connection_.shard().kernel;
+    if (!connection_.entrance().is_private) kernel.gate.auth_failed(connection_.origin(), connection_.shard().steady());
+    if (++failures_ < kernel.settings.limits.auth_failures) return true;
+    close(StreamCondition::policy_violation, "too many failed attempts");
+    return false;
+}
+
+bool Negotiation::may_register() {
+    return connection_.entrance().is_private ||
+           connection_.shard().kernel.gate.may_register(connection_.origin(), connection_.shard().steady());
+}
+
+Later<Account*> Negotiation::account() {
+    Later<Account*> later;
+    auto& account = connection_.shard().account(info_.account);
+    ++account.pins;
+    account.when_loaded([state = later.state(), &account](bool ok) {
+        --account.pins;
+        state->complete(ok && account.exists() ? &account : nullptr);
+    });
+    return later;
+}
+
+Later<Result<Jid>> Negotiation::bind(std::string_view resource, Conflict policy) {
+    Later<Result<Jid>> later;
+    auto& account = connection_.shard().account(info_.account);
+    ++account.pins;
+    account.when_loaded(
+        [this, alive = alive_, state = later.state(), &account, policy, wanted = std::string{resource}](bool ok) {
+            --account.pins;
+            if (!*alive) return;
+            if (!ok) return state->complete(fail(Condition::resource_constraint, "the account could not be loaded"));
+            if (!account.exists()) return state->complete(fail(Condition::not_authorized, "the account is gone"));
+            state->complete(bind_now(wanted, policy, account));
+        });
+    return later;
+}
+
+// RFC 6120 §7.6, §7.7.
+Result<Jid> Negotiation::bind_now(std::string_view resource, Conflict policy, LocalAccount& account) {
+    if (bound_ != nullptr) return fail(Condition::not_allowed, "already bound");
+    const auto& limits = connection_.shard().kernel.settings.limits;
+    auto full = account.jid().with_resource(resource.empty() ? random_token(16) : std::string{resource});
+    if (!full) return fail(Condition::bad_request, full.error().text);
+    auto* rival = account.find_local(full->resource());
+    if (rival == nullptr && account.sessions().size() >= limits.sessions_per_account)
+        return fail(Condition::resource_constraint, "too many sessions");
+    if (rival != nullptr) {
+        if (policy == Conflict::refuse) return fail(Condition::conflict);
+        if (policy == Conflict::rename)
+            full = account.jid().with_resource(std::string{resource} + "-" + random_token(8));
+        else
+            rival->close(StreamCondition::conflict, "replaced by a new connection", {});
+    }
+    auto& session = account.add_session(*full);
+    bound_ = &session;
+    connection_.attach(session);
+    connection_.shard().fire(Event::bound, session);
+    return *full;
+}
+
+void Negotiation::resume(Session& session, std::string_view xml) {
+    auto& local = static_cast<LocalSession&>(session);
+    if (auto* old = local.connection()) {
+        local.attach(nullptr);
+        old->release_session();
+        old->close_stream(StreamCondition::conflict, "resumed elsewhere");
+    }
+    bound_ = &local;
+    connection_.write_element(xml);
+    connection_.attach(local);
+    connection_.shard().fire(Event::resumed, local);
+}
+
+}   // namespace tambo

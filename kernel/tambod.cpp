@@ -1,0 +1,64 @@
+// The server as a program: its command line, its signals; nothing else.
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include <tambo/server.hpp>
+
+namespace {
+
+constexpr const char* default_file = "/etc/tambo/tambo.ini";
+
+int check(const std::string& file) {
+    const auto complaints = tambo::check(tambo::Config::load(file));
+    for (const auto& c : complaints) std::fprintf(stderr, "%s\n", c.c_str());
+    if (complaints.empty()) std::printf("%s: fine\n", file.c_str());
+    return complaints.empty() ? 0 : 1;
+}
+
+// Signals are taken by one thread of our own; the library never touches them.
+int serve(const std::string& file) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, s);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+
+    tambo::Server server{tambo::Config::load(file)};
+    server.start();
+    std::thread listener{[&] {
+        for (int signal = 0; sigwait(&signals, &signal) == 0;) {
+            if (signal == SIGHUP)
+                server.refresh();
+            else
+                break;
+        }
+        server.stop();
+    }};
+    server.wait();
+    pthread_kill(listener.native_handle(), SIGTERM);   // tamboctl stop: the listener still waits
+    listener.join();
+    return 0;
+}
+
+}   // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"tambod - an XMPP server whose every feature can be swapped while people chat"};
+    std::string file = default_file;
+    bool only_check = false;
+    app.add_option("-c,--config,file", file, "the ini file")->capture_default_str();
+    app.add_flag("--check", only_check, "look for mistakes in the ini file and in the modules, start nothing");
+    app.set_version_flag("--version", std::string{"tambod "} + std::string{tambo::version()});
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return only_check ? check(file) : serve(file);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "tambod: %s\n", e.what());
+        return 1;
+    }
+}
