@@ -46,7 +46,7 @@ namespace {
 using precis::StringClass;
 
 // A part may shrink while it is prepared (three bytes of fullwidth letter become one), but not without end.
-constexpr std::size_t max_raw_part_bytes = 4 * Jid::max_part_bytes;
+constexpr std::size_t max_raw_part_bytes = 3 * Jid::max_part_bytes;
 // RFC 8264 §7: a profile is applied again until nothing changes; what does not settle is refused.
 constexpr int max_applications = 4;
 

@@ -165,6 +165,19 @@ TEST(Jid, does_not_let_width_mapping_smuggle_separators) {
     EXPECT_TRUE(is_refused("a\uFF1Cb@localhost"));
 }
 
+// RFC 8264 §9.17: even letters, if they are only another look of others.
+TEST(Jid, refuses_compatibility_characters_in_the_localpart_only) {
+    for (const std::string text : {"\uFB00", "\u212B", "\u2126", "\u017F", "\u02B0"}) {
+        EXPECT_TRUE(is_refused(text + "@localhost")) << text;
+        EXPECT_FALSE(is_refused("a@localhost/" + text)) << text;
+    }
+}
+
+TEST(Jid, refuses_what_unicode_has_not_assigned) {
+    EXPECT_TRUE(is_refused("\u0378@localhost"));
+    EXPECT_TRUE(is_refused("a@localhost/\u0378"));
+}
+
 TEST(Jid, knows_international_domains_in_both_spellings) {
     EXPECT_EQ(parsed("a@xn--bcher-kva.example"), "a@b\u00FCcher.example");
     EXPECT_EQ(parsed("a@XN--BCHER-KVA.example"), "a@b\u00FCcher.example");
