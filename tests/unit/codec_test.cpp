@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "stream/xml_codec.hpp"
+#include "tests/fuzz/reference.hpp"
 
 using namespace tambo;
 
@@ -152,4 +153,43 @@ TEST(XmlCodec, writes_what_it_reads) {
     EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<stream:features/>", "<presence/>", "footer"}));
     EXPECT_EQ(talk.header.to, "a@b/'");
     EXPECT_EQ(talk.codec->name(), "xml");
+}
+
+// The same comparison runs over made-up input in tests/fuzz/framer_reader.cpp.
+TEST(XmlCodec, agrees_with_a_plain_parser_wherever_the_bytes_are_cut) {
+    constexpr FrameLimits limits{.bytes = 200, .depth = 4, .attributes = 3};
+    for (const std::string_view bytes : {
+             "<message to='a'><body>hi &amp; bye&#10;</body></message> <iq/>\n<presence></presence></stream:stream>",
+             "<iq xmlns:p='urn:p'><p:x p:a='1'/><b><![CDATA[<]]>]]&gt;</b></iq><p:x/>",
+             "<c:message xmlns:c='jabber:client' xmlns='urn:x'><c:body/><y/></c:message>",
+             "<a xmlns=''><b xmlns='urn:b'><c xmlns:p='urn:q' p:d='\t\r\n'/></b></a>",
+             "<a b='>' c=\"'/>\"><b\n/></a ><a>\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80</a>",
+             "<a><b><c><d/></c></b></a><a><b><c><d><e/></d></c></b></a>",
+             "<a b='' c='' d=''/><a b='' c='' d='' e=''/>",
+             "<a><!-- c --></a><b/>",
+             "<a/><?pi x?><b/>",
+             "<a>&x;</a><b/>",
+             "<a/>&#32;<b/>",
+             "<a/><![CDATA[ ]]><b/>",
+             "<a/>text<b/>",
+             "<a></b><c/>",
+             "<a b='1' b='2'/><c/>",
+             "<a/></stream:stream><b/>",
+             "<stream:stream></stream:stream>",
+             "<stream:error><x/></stream:error>",
+             "<a>]]></a><b/>",
+             "<a b='<'/><c/>",
+             "<a>\xff</a><b/>",
+             "<a/></stream><b/>",
+         }) {
+        for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+            reference::CodecStream codec{limits};
+            reference::PlainStream plain{limits};
+            for (const auto piece : {plain_header, bytes.substr(0, cut), bytes.substr(cut)}) {
+                codec.hear(piece);
+                plain.hear(piece);
+            }
+            ASSERT_EQ(reference::disagreement(codec.outcome(), plain.outcome()), "") << bytes << " cut at " << cut;
+        }
+    }
 }

@@ -184,6 +184,22 @@ TEST(Reader, forgets_the_names_that_strangers_make_up) {
     EXPECT_LE(reader.memory(), Reader::max_parser_bytes);
 }
 
+TEST(Reader, needs_no_more_memory_once_it_is_warm) {
+    Reader reader;
+    Tape tape;
+    const std::string stanza = "<message to='a@b' xml:lang='en'><body>hello</body><x xmlns='urn:x' a='1'/></message>";
+    for (int i = 0; i < 3; ++i) ASSERT_FALSE(reader.read(stanza, {}, 1000, tape));
+    const auto memory = reader.memory();
+    const auto* nodes = tape.nodes.data();
+    const auto* text = tape.text.data();
+    const auto* inner = tape.inner.data();
+    for (int i = 0; i < 100; ++i) ASSERT_FALSE(reader.read(stanza, {}, 1000, tape));
+    EXPECT_EQ(reader.memory(), memory);
+    EXPECT_EQ(tape.nodes.data(), nodes);
+    EXPECT_EQ(tape.text.data(), text);
+    EXPECT_EQ(tape.inner.data(), inner);
+}
+
 TEST(Reader, gives_each_child_the_prefixes_of_the_start_tag) {
     const auto tape = tape_of(
         "<iq xmlns:p='urn:p' xmlns:q='urn:&apos;q' id='1'>t<p:a/><b><p:c/></b><d/><p:e xmlns:p='urn:other'/><f "
