@@ -25,17 +25,19 @@ namespace {
 constexpr int application_id = 0x746d626f;   // "tmbo", so that file(1) and we know our own
 
 // What brings a file from version n to n + 1, in one transaction each. Never change a line that was released: append.
-// Keys are blobs: they may hold anything, and compare as bytes.
+// Keys are blobs: they may hold anything, and compare as bytes. Journal entries lie in the order in which they came,
+// with a narrow index of numbers: clustered by owner, each would dirty a page of its own (measured: five times slower).
 constexpr std::array migrations{
     R"(CREATE TABLE resident(owner TEXT NOT NULL, tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
                              PRIMARY KEY(owner, tbl, key)) WITHOUT ROWID;
        CREATE TABLE items(owner TEXT NOT NULL, tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
                           PRIMARY KEY(owner, tbl, key)) WITHOUT ROWID;
        CREATE INDEX items_by_table ON items(tbl, owner);
-       CREATE TABLE journal(owner TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, id TEXT NOT NULL,
-                            stanza BLOB NOT NULL, PRIMARY KEY(owner, seq)) WITHOUT ROWID;
-       CREATE TABLE journal_state(owner TEXT NOT NULL PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL,
-                                  last INTEGER NOT NULL) WITHOUT ROWID;)",
+       CREATE TABLE journal_owner(number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, count INTEGER NOT NULL,
+                                  bytes INTEGER NOT NULL, last INTEGER NOT NULL);
+       CREATE TABLE journal(place INTEGER PRIMARY KEY, owner INTEGER NOT NULL, seq INTEGER NOT NULL,
+                            time INTEGER NOT NULL, id TEXT NOT NULL, stanza BLOB NOT NULL);
+       CREATE UNIQUE INDEX journal_by_owner ON journal(owner, seq);)",
 };
 constexpr int known_version = static_cast<int>(migrations.size());
 
@@ -273,6 +275,7 @@ void configure(Database& db, const Settings& settings) {
     const auto cache_kib = std::clamp<std::uint64_t>(settings.cache_bytes / 1024, 64, std::uint64_t{1} << 30);
     db.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib));
     db.execute("PRAGMA temp_store = MEMORY");
+    db.execute("PRAGMA wal_autocheckpoint = 4000");       // a page that changes often is copied back less often
     db.execute("PRAGMA journal_size_limit = 67108864");   // what a flood made of the log goes back to the disk
     db.execute("PRAGMA cell_size_check = ON");
 }
@@ -305,8 +308,8 @@ public:
     void commit() override {
         for (const auto& [owner, cached] : states_)
             if (cached.is_changed)
-                write_state_.run(owner, to_integer(cached.state.count), to_integer(cached.state.bytes),
-                                 to_integer(cached.state.last_sequence));
+                write_state_.run(to_integer(cached.state.count), to_integer(cached.state.bytes),
+                                 to_integer(cached.state.last_sequence), cached.number);
         commit_.run();
         states_.clear();
     }
@@ -353,13 +356,14 @@ public:
     std::uint64_t journal_append(std::string_view owner, Time time, std::string_view id,
                                  std::string_view stanza) override {
         auto& cached = state(owner);
+        if (cached.number == 0) cached.number = number_owner(owner);
         auto next = cached.state;
         ++next.last_sequence;
         ++next.count;
         next.bytes += stanza.size();
-        append_.run(owner, to_integer(next.last_sequence), std::int64_t{time.time_since_epoch().count()}, id,
+        append_.run(cached.number, to_integer(next.last_sequence), std::int64_t{time.time_since_epoch().count()}, id,
                     Blob{stanza});
-        cached = {next, true};
+        cached = {cached.number, next, true};
         return next.last_sequence;
     }
     std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) override {
@@ -369,34 +373,36 @@ public:
                 found.push_back(
                     {read_.number(0), Time{Time::duration{read_.integer(1)}}, read_.bytes(2), read_.bytes(3)});
             },
-            owner, to_integer(after), to_integer(limit));
+            state(owner).number, to_integer(after), to_integer(limit));
         return found;
     }
     void journal_erase(std::string_view owner, std::uint64_t up_to) override {
         auto& cached = state(owner);
+        if (cached.state.count == 0) return;
         auto next = cached.state;
         sum_.query(
             [&] {
                 next.count -= std::min(next.count, sum_.number(0));
                 next.bytes -= std::min(next.bytes, sum_.number(1));
             },
-            owner, to_integer(up_to));
-        drop_.run(owner, to_integer(up_to));
-        cached = {next, true};
+            cached.number, to_integer(up_to));
+        drop_.run(cached.number, to_integer(up_to));
+        cached = {cached.number, next, true};
     }
     JournalState journal_state(std::string_view owner) override { return state(owner).state; }
 
     void erase_owner(std::string_view owner) override {
         resident_.forget.run(owner);
         items_.forget.run(owner);
-        forget_journal_.run(owner);
+        forget_journal_.run(state(owner).number);
         forget_state_.run(owner);
-        if (const auto cached = states_.find(owner); cached != states_.end()) states_.erase(cached);
+        states_.erase(states_.find(owner));
     }
 
 private:
     struct Cached {
-        JournalState state;
+        std::int64_t number = 0;   // of the owner in the journal; 0: none yet
+        JournalState state{};
         bool is_changed = false;
     };
 
@@ -406,9 +412,18 @@ private:
     Cached& state(std::string_view owner) {
         if (const auto known = states_.find(owner); known != states_.end()) return known->second;
         Cached read;
-        read_state_.query([&] { read.state = {read_state_.number(0), read_state_.number(1), read_state_.number(2)}; },
-                          owner);
+        read_state_.query(
+            [&] {
+                read.number = read_state_.integer(0);
+                read.state = {read_state_.number(1), read_state_.number(2), read_state_.number(3)};
+            },
+            owner);
         return states_.emplace(owner, read).first->second;
+    }
+
+    std::int64_t number_owner(std::string_view owner) {
+        add_owner_.run(owner);
+        return sqlite3_last_insert_rowid(db_.get());
     }
 
     Database db_;
@@ -419,10 +434,11 @@ private:
     Statement sum_{db_, "SELECT count(*), coalesce(sum(length(stanza)), 0) FROM journal WHERE owner = ? AND seq <= ?"};
     Statement drop_{db_, "DELETE FROM journal WHERE owner = ? AND seq <= ?"};
     Statement forget_journal_{db_, "DELETE FROM journal WHERE owner = ?"};
-    Statement read_state_{db_, "SELECT count, bytes, last FROM journal_state WHERE owner = ?"};
+    Statement read_state_{db_, "SELECT number, count, bytes, last FROM journal_owner WHERE owner = ?"};
+    Statement add_owner_{db_, "INSERT INTO journal_owner(owner, count, bytes, last) VALUES(?, 0, 0, 0)"};
     // Not computed from the journal: a sequence is not given twice, even when all entries are gone.
-    Statement write_state_{db_, "INSERT OR REPLACE INTO journal_state(owner, count, bytes, last) VALUES(?, ?, ?, ?)"};
-    Statement forget_state_{db_, "DELETE FROM journal_state WHERE owner = ?"};
+    Statement write_state_{db_, "UPDATE journal_owner SET count = ?, bytes = ?, last = ? WHERE number = ?"};
+    Statement forget_state_{db_, "DELETE FROM journal_owner WHERE owner = ?"};
     std::map<std::string, Cached, std::less<>> states_;   // of this transaction
 };
 
