@@ -112,9 +112,30 @@ private:
 
 }   // namespace
 
+/// The way back to a shard, until that closes it. All requests of a front share one: their answers travel together.
+class StoreService::Line {
+public:
+    explicit Line(Post post) : post_(std::move(post)) {}
+
+    void post(std::function<void()> closure) {
+        const std::lock_guard lock{mutex_};
+        if (is_open_) post_(std::move(closure));
+    }
+    /// When this returns, the other end may go.
+    void close() {
+        const std::lock_guard lock{mutex_};
+        is_open_ = false;
+    }
+
+private:
+    std::mutex mutex_;
+    bool is_open_ = true;
+    const Post post_;
+};
+
 struct StoreService::Request {
     Job job;
-    std::shared_ptr<const Post> post;   // shared by all requests of a front: their answers travel together
+    std::shared_ptr<Line> line;
     Answer answer;
     std::size_t bytes = 0;
     bool writes = true;
@@ -384,18 +405,18 @@ void StoreService::Impl::post_answers(std::span<Request> requests) {
         std::string error;
     };
     using Batch = std::vector<Told>;
-    std::vector<std::pair<std::shared_ptr<const Post>, std::shared_ptr<Batch>>> batches;
-    std::unordered_map<const Post*, std::size_t> known;
+    std::vector<std::pair<std::shared_ptr<Line>, std::shared_ptr<Batch>>> batches;
+    std::unordered_map<const Line*, std::size_t> known;
     for (auto& request : requests) {
-        const auto [at, is_new] = known.try_emplace(request.post.get(), batches.size());
-        if (is_new) batches.emplace_back(std::move(request.post), std::make_shared<Batch>());
+        const auto [at, is_new] = known.try_emplace(request.line.get(), batches.size());
+        if (is_new) batches.emplace_back(std::move(request.line), std::make_shared<Batch>());
         batches[at->second].second->push_back({std::move(request.answer), std::move(request.error)});
         request.job = nullptr;
     }
-    for (auto& [post, batch] : batches) {
+    for (auto& [line, batch] : batches) {
         const auto error = text_of_failure([&] {
             // An answer that throws must not cost the others theirs: it is reported when all were told.
-            (*post)([batch = std::move(batch)] {
+            line->post([batch = std::move(batch)] {
                 std::exception_ptr thrown;
                 for (auto& told : *batch) try {
                         std::exchange(told.answer, {})(told.error);
@@ -415,19 +436,22 @@ StoreService::StoreService(Log& log) : StoreService(log, Limits{}) {}
 StoreService::StoreService(Log& log, Limits limits) : impl_(std::make_unique<Impl>(log, limits)) {}
 StoreService::~StoreService() = default;
 
-void StoreService::use(const StoreFactory& factory) { impl_->use(factory); }
+void StoreService::use(const StoreFactory& factory) {
+    if (!factory) run([](StoreDriver&) {});   // what was asked for before is still kept
+    impl_->use(factory);
+}
 bool StoreService::ready() const noexcept { return impl_->ready(); }
 StoreService::Figures StoreService::figures() const { return impl_->figures(); }
 
 void StoreService::submit(Job job, Post post, Answer answer, bool writes) {
-    Request request{std::move(job), std::make_shared<const Post>(std::move(post)), std::move(answer), 0, writes};
+    Request request{std::move(job), std::make_shared<Line>(std::move(post)), std::move(answer), 0, writes};
     if (impl_->offer(request)) return;
-    (*request.post)([answer = std::move(request.answer)] { answer(std::string{overloaded}); });
+    request.line->post([answer = std::move(request.answer)] { answer(std::string{overloaded}); });
 }
 
 std::string StoreService::run(Job job) {
     std::promise<std::string> result;
-    const auto here = std::make_shared<const Post>([](const std::function<void()>& closure) { closure(); });
+    const auto here = std::make_shared<Line>([](const std::function<void()>& closure) { closure(); });
     impl_->push({std::move(job), here, [&](const std::string& error) { result.set_value(error); }});
     return result.get_future().get();
 }
@@ -439,9 +463,12 @@ std::unique_ptr<StoreService::Front> StoreService::front(Post post) {
 // ---- Front
 
 StoreService::Front::Front(StoreService& service, Post post)
-    : service_(service), post_(std::make_shared<const Post>(std::move(post))), alive_(std::make_shared<bool>(true)) {}
+    : service_(service), line_(std::make_shared<Line>(std::move(post))), alive_(std::make_shared<bool>(true)) {}
 
-StoreService::Front::~Front() { *alive_ = false; }
+StoreService::Front::~Front() {
+    line_->close();
+    *alive_ = false;
+}
 
 void StoreService::Front::send(Weight weight, Job job, Answer answer) {
     const auto number = weight.writes ? ++asked_ : 0;
@@ -452,12 +479,12 @@ void StoreService::Front::send(Weight weight, Job job, Answer answer) {
         if (number > 0) answered(number, was_accepted, text);
         answer(text);
     };
-    Request request{std::move(job), post_, std::move(settle), weight.bytes, weight.writes};
+    Request request{std::move(job), line_, std::move(settle), weight.bytes, weight.writes};
     if (service_.impl_->offer(request)) {
         if (number > 0) last_accepted_ = number;
         return;
     }
-    (*post_)([settled = std::move(request.answer)] { settled(std::string{overloaded}); });
+    line_->post([settled = std::move(request.answer)] { settled(std::string{overloaded}); });
 }
 
 /// Answers come in the order of their numbers, except that a refusal overtakes what was accepted before it.

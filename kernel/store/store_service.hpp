@@ -64,12 +64,14 @@ public:
 
 private:
     struct Request;
+    class Line;
     class Impl;
     std::unique_ptr<Impl> impl_;
 };
 
 /// The Store of one shard. Besides the module-facing interface it gives the kernel account loading and write tracking.
-/// Lives on its shard's thread; when it is gone, answers that are still under way are dropped.
+/// Lives on its shard's thread; when it is gone, answers that are still under way are dropped, and `post` is not called
+/// any more.
 class StoreService::Front final : public Store {
 public:
     Front(StoreService& service, Post post);
@@ -123,11 +125,11 @@ private:
     void tell_waiting(std::uint64_t failed, const std::string& error);
 
     StoreService& service_;
-    std::shared_ptr<const Post> post_;   // shared with the requests that are under way
-    std::uint64_t asked_ = 0;            // writes are numbered 1, 2, …
-    std::uint64_t settled_ = 0;          // all writes up to this number are answered
-    std::uint64_t last_accepted_ = 0;    // number of the last write that the service took
-    std::uint64_t last_refused_ = 0;     // … and of the last one whose refusal has come back
+    std::shared_ptr<Line> line_;        // shared with the requests that are under way
+    std::uint64_t asked_ = 0;           // writes are numbered 1, 2, …
+    std::uint64_t settled_ = 0;         // all writes up to this number are answered
+    std::uint64_t last_accepted_ = 0;   // number of the last write that the service took
+    std::uint64_t last_refused_ = 0;    // … and of the last one whose refusal has come back
     std::uint64_t last_failed_ = 0;
     std::string last_error_;
     std::deque<Waiting> waiting_;   // `until` never falls
