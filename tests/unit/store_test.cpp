@@ -288,7 +288,7 @@ TEST_F(TheStore, refuses_everything_while_there_is_no_driver) {
     EXPECT_TRUE(service.ready());
     service.use({});
     EXPECT_FALSE(service.ready());
-    EXPECT_EQ(story.all(), std::vector<std::string>{"closed"});
+    EXPECT_EQ(story.all().back(), "closed");
 }
 
 TEST_F(TheStore, refuses_at_once_when_too_much_waits_and_recovers) {
@@ -457,13 +457,35 @@ TEST_F(TheStore, drops_answers_for_a_shard_that_is_gone) {
     front->when_kept([&](const std::string&) { told = true; });
     front.reset();
     gate.set_value();
-    shard.run_one();
-    EXPECT_FALSE(later.await_ready());
-    EXPECT_FALSE(told);
     EXPECT_EQ(service.run([](StoreDriver& d) {
         if (!d.get(Space::items, "t", "juliet@capulet.lit", "k")) throw std::runtime_error{"it was not kept"};
     }),
               "");
+    EXPECT_EQ(shard.posts(), 0U) << "nobody is there to take it";
+    EXPECT_FALSE(later.await_ready());
+    EXPECT_FALSE(told);
+}
+
+TEST_F(TheStore, drops_answers_that_were_brought_before_the_shard_went) {
+    use();
+    auto later = put("k");
+    EXPECT_EQ(service.run([](StoreDriver&) {}), "");
+    ASSERT_EQ(shard.posts(), 1U);
+    front.reset();
+    shard.run_one();
+    EXPECT_FALSE(later.await_ready());
+}
+
+TEST_F(TheStore, keeps_what_was_asked_for_before_its_driver_is_taken_away) {
+    use();
+    auto gate = hold();
+    std::vector<Later<Result<Nothing>>> asked;
+    for (int i = 0; i < 20; ++i) asked.push_back(put("k" + std::to_string(i)));
+    std::thread end{[&] { service.use({}); }};
+    gate.set_value();
+    end.join();
+    for (auto& later : asked) EXPECT_TRUE(shard.wait(std::move(later)).has_value());
+    EXPECT_EQ(story.all().back(), "closed");
 }
 
 TEST_F(TheStore, an_answer_that_throws_does_not_cost_the_others_theirs) {
