@@ -367,6 +367,16 @@ std::string Tls::server_end_point() const {
     return {reinterpret_cast<const char*>(value.data()), size};
 }
 
+std::string Tls::unique() const {
+    if (!session_->is_established()) return {};
+    SSL* ssl = session_->ssl.get();
+    std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
+    // RFC 5929 §3.1: the first Finished message; the client sends it, unless a session was resumed.
+    const auto size = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, value.data(), value.size())
+                                                   : SSL_get_peer_finished(ssl, value.data(), value.size());
+    return {reinterpret_cast<const char*>(value.data()), std::min(size, value.size())};
+}
+
 std::string_view Tls::version() const noexcept { return SSL_get_version(session_->ssl.get()); }
 
 std::string_view Tls::cipher() const noexcept { return SSL_get_cipher_name(session_->ssl.get()); }

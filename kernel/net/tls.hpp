@@ -80,6 +80,8 @@ public:
     bool established() const noexcept;
     bool has_pending() const noexcept;      ///< bytes wait inside: read again before waiting for the socket
     std::string exporter() const;           ///< RFC 9266 tls-exporter, 32 bytes; empty before TLS 1.3 without EMS
+    /// RFC 5929 §3. With TLS 1.3 no RFC defines it, but widespread clients compute it there in the same way.
+    std::string unique() const;
     std::string server_end_point() const;   ///< RFC 5929 §4; empty if the certificate's signature has no hash (Ed25519)
     std::string_view version() const noexcept;   ///< "TLSv1.3"
     std::string_view cipher() const noexcept;

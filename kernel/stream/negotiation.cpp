@@ -140,6 +140,7 @@ Bytes Negotiation::channel_binding(std::string_view type) const {
     const auto* tls = connection_.tls();
     if (tls == nullptr || !tls->established()) return {};
     if (type == "tls-exporter") return tls->exporter();
+    if (type == "tls-unique") return tls->unique();
     if (type == "tls-server-end-point") return tls->server_end_point();
     return {};
 }
