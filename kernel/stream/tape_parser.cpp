@@ -94,7 +94,7 @@ struct TapeParser::Handlers {
     }
 };
 
-TapeParser::TapeParser(std::string_view preamble) : parser_(nullptr), is_document_(preamble.empty()) {
+TapeParser::TapeParser(std::string_view preamble) : parser_(nullptr) {
     const Counting counting{memory_};
     const XML_Memory_Handling_Suite suite{counted_malloc, counted_realloc, counted_free};
     const char separators[] = {separator, '\0'};
@@ -102,14 +102,17 @@ TapeParser::TapeParser(std::string_view preamble) : parser_(nullptr), is_documen
     if (parser_ == nullptr) throw std::bad_alloc{};
     XML_SetReturnNSTriplet(parser_, 1);
     fed_ = preamble.size();
-    if (!is_document_) XML_Parse(parser_, preamble.data(), static_cast<int>(preamble.size()), 0);
+    // An XML declaration that comes later than at the very start is an error to expat itself.
+    if (preamble.empty())
+        XML_SetXmlDeclHandler(parser_, Handlers::declaration);
+    else
+        XML_Parse(parser_, preamble.data(), static_cast<int>(preamble.size()), 0);
 
     // After the preamble, so that it leaves no trace on any tape.
     XML_SetUserData(parser_, this);
     XML_SetElementHandler(parser_, Handlers::start, Handlers::end);
     XML_SetCharacterDataHandler(parser_, Handlers::text);
     XML_SetStartNamespaceDeclHandler(parser_, Handlers::space);
-    XML_SetXmlDeclHandler(parser_, Handlers::declaration);
     XML_SetCommentHandler(parser_, Handlers::comment);
     XML_SetProcessingInstructionHandler(parser_, Handlers::instruction);
     XML_SetStartDoctypeDeclHandler(parser_, Handlers::doctype);
@@ -283,7 +286,6 @@ void TapeParser::characters(std::string_view run) noexcept {
 }
 
 void TapeParser::xml_declaration(const char* encoding) noexcept {
-    if (!is_document_) return refuse(StreamCondition::restricted_xml, "XML declaration");
     if (encoding != nullptr && strcasecmp(encoding, "UTF-8") != 0)
         refuse(StreamCondition::unsupported_encoding, "only UTF-8 is spoken here");   // RFC 6120 §11.6
 }

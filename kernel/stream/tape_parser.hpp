@@ -69,7 +69,6 @@ private:
     std::size_t memory_ = 0;
     XML_ParserStruct* parser_;
     std::size_t fed_ = 0;   // bytes given to expat so far
-    bool is_document_;
 
     // While reading:
     Tape* tape_ = nullptr;

@@ -74,6 +74,7 @@ TEST(Framer, finds_the_same_frames_wherever_the_socket_cuts) {
         "<?xml version='1.0'?>\n" + std::string{header},
         "<message to='romeo@montague.lit'><body>a > b, \"quoted\" 'so'</body></message>",
         "<iq/>",
+        "<q><![CDATA[]></q>]]x></q>]]></q>",
         "<iq a = '>' b=\"'/>'\" ><q><![CDATA[</q>]]]>]]]]><![CDATA[>]]></q><x/></iq>",
         "<a:b xmlns:a='urn:x'\n\t/>",
         "<\xc3\xa4>\xc3\xb6</\xc3\xa4 >",

@@ -83,6 +83,10 @@ TEST(Stanza, forgets_the_one_before_when_it_adopts) {
     ASSERT_TRUE(stanza.adopt());
     EXPECT_EQ(stanza.str(), "<iq/>");
     EXPECT_FALSE(stanza.payload());
+    stanza.set_inner("<edited/>");
+    stanza.tape() = parse_xml("<iq to='@'/>").value();
+    ASSERT_TRUE(stanza.adopt(false));
+    EXPECT_EQ(stanza.xml().attribute("to"), "@") << "what was not parsed can still be looked at";
 }
 
 TEST(Stanza, can_be_made_by_hand) {
