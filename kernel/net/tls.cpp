@@ -240,6 +240,16 @@ bool TlsStore::has(std::string_view domain) const { return impl_->find(domain) !
 
 // --- One connection
 
+namespace {
+
+/// RFC 9266 §4.2, RFC 7627 §1: before TLS 1.3 somebody between us could make two sessions alike, unless the extended
+/// master secret was agreed on.
+bool is_one_of_a_kind(const SSL* ssl) {
+    return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(const_cast<SSL*>(ssl)) == 1;
+}
+
+}   // namespace
+
 struct Tls::Session {
     std::shared_ptr<TlsStore::Impl> store;   // OpenSSL asks it while the handshake runs
     Asked asked{};
@@ -337,8 +347,7 @@ bool Tls::has_pending() const noexcept {
 std::string Tls::exporter() const {
     SSL* ssl = session_->ssl.get();
     if (!session_->is_established()) return {};
-    // RFC 9266 §4.2: before TLS 1.3 the value is unique only with the extended master secret.
-    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
+    if (!is_one_of_a_kind(ssl)) return {};
     constexpr std::string_view label = "EXPORTER-Channel-Binding";
     std::string value(exporter_bytes, '\0');
     const int done = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(value.data()), value.size(),
@@ -368,8 +377,8 @@ std::string Tls::server_end_point() const {
 }
 
 std::string Tls::unique() const {
-    if (!session_->is_established()) return {};
     SSL* ssl = session_->ssl.get();
+    if (!session_->is_established() || !is_one_of_a_kind(ssl)) return {};
     std::array<unsigned char, EVP_MAX_MD_SIZE> value{};
     // RFC 5929 §3.1: the first Finished message; the client sends it, unless a session was resumed.
     const auto size = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, value.data(), value.size())

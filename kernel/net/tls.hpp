@@ -78,9 +78,10 @@ public:
     void shut_down() noexcept;   ///< sends close_notify, best effort
 
     bool established() const noexcept;
-    bool has_pending() const noexcept;      ///< bytes wait inside: read again before waiting for the socket
-    std::string exporter() const;           ///< RFC 9266 tls-exporter, 32 bytes; empty before TLS 1.3 without EMS
+    bool has_pending() const noexcept;   ///< bytes wait inside: read again before waiting for the socket
+    std::string exporter() const;        ///< RFC 9266 tls-exporter, 32 bytes; empty before TLS 1.3 without EMS
     /// RFC 5929 §3. With TLS 1.3 no RFC defines it, but widespread clients compute it there in the same way.
+    /// Empty before TLS 1.3 without EMS.
     std::string unique() const;
     std::string server_end_point() const;   ///< RFC 5929 §4; empty if the certificate's signature has no hash (Ed25519)
     std::string_view version() const noexcept;   ///< "TLSv1.3"

@@ -361,6 +361,9 @@ TEST_F(TlsTest, both_ends_export_the_same_channel_binding) {
         SSL_export_keying_material(client.ssl(), reinterpret_cast<unsigned char*>(theirs.data()), theirs.size(),
                                    "EXPORTER-Channel-Binding", 24, nullptr, 0, 1);
         EXPECT_EQ(tls.exporter(), theirs) << tls.version();
+        std::array<char, 64> finished{};
+        const auto size = SSL_get_finished(client.ssl(), finished.data(), finished.size());
+        EXPECT_EQ(tls.unique(), std::string(finished.data(), size)) << tls.version();
     }
 }
 
@@ -369,6 +372,7 @@ TEST_F(TlsTest, tls_1_2_without_extended_master_secret_exports_nothing) {
     Client client{wire.client, {.max_version = TLS1_2_VERSION, .extended_master_secret = false}};
     ASSERT_TRUE(Handshake(tls, client).succeeded()) << tls.error();
     EXPECT_EQ(tls.exporter(), "");
+    EXPECT_EQ(tls.unique(), "");
 }
 
 TEST_F(TlsTest, the_end_point_is_the_hash_of_the_certificate_that_was_sent) {
@@ -510,6 +514,13 @@ TEST_F(TlsTest, a_client_resumes_with_its_ticket) {
         ASSERT_TRUE(Handshake(tls, client).succeeded()) << tls.error();
         EXPECT_EQ(SSL_session_reused(client.ssl()), 1) << tls.version();
         EXPECT_FALSE(tls.server_end_point().empty()) << "channel binding works on a resumed session too";
+        std::array<char, 64> finished{};
+        const auto size = version == TLS1_2_VERSION
+                              ? SSL_get_peer_finished(client.ssl(), finished.data(), finished.size())
+                              : 0;   // the first Finished of a resumed TLS 1.2 session is ours
+        if (size > 0) {
+            EXPECT_EQ(tls.unique(), std::string(finished.data(), size));
+        }
     }
 }
 
