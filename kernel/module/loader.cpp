@@ -224,7 +224,10 @@ SwapReport Loader::swap(const std::string& name, const std::filesystem::path& fi
     auto prepared = prepare(file, name);
     report.prepare_ms = milliseconds_since(start);
     if (!prepared) return refused("prepare", prepared.error().text);
+    bool store_changed = false;
     const auto give_up = [&](std::string step, std::string why) {
+        // The old driver's code is what stays: the store must not go on with the other one.
+        if (store_changed) kernel_.store.use(old != nullptr ? old->instances.front()->store_factory() : StoreFactory{});
         retire(name, std::move(prepared->image), std::move(prepared->instances));
         return refused(std::move(step), std::move(why));
     };
@@ -237,6 +240,7 @@ SwapReport Loader::swap(const std::string& name, const std::filesystem::path& fi
     if (const auto& factory = prepared->instances.front()->store_factory()) {
         try {
             kernel_.store.use(factory);
+            store_changed = true;
         } catch (const std::exception& e) {
             return give_up("store", e.what());
         }

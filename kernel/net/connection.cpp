@@ -162,7 +162,6 @@ void Connection::on_header(const StreamHeader& header) {
 void Connection::on_stanza(Stanza& stanza) {
     (void)stanza.adopt(false);   // without addresses it cannot fail
     if (session_ != nullptr) {
-        if (context_ && !context_->declarations.empty()) stanza.set_extra(stanza.extra() + context_->declarations);
         return shard_->receive(*this, *session_, stanza);
     }
     if (!header_seen_) return close_stream(StreamCondition::bad_format);

@@ -165,7 +165,7 @@ void Shard::answer(Stanza& stanza, LocalSession* session, LocalAccount* account)
     try {
         Iq iq{stanza, session, account};
         if (handler->task != nullptr) return answer_in_time(*handler, std::move(iq));
-        send_reply(stanza, handler->call(handler->self, iq), store->asked() != asked);
+        send_reply(stanza, handler->call(handler->self, iq), asked);
     } catch (const std::exception& e) {
         handler->owner->fault(e.what());
         bounce(stanza, {Condition::internal_server_error, {}});
@@ -186,26 +186,26 @@ Task<void> reply_from(Task<Reply> task, std::shared_ptr<std::optional<Reply>> in
 void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     auto request = std::make_shared<Stanza>(iq);
     auto reply = std::make_shared<std::optional<Reply>>();
+    const auto asked = store->asked();
     auto task = handler.task(handler.self, std::move(iq));
-    handler.owner->run(reply_from(std::move(task), reply), [this, request, reply] {
-        if (*reply)
-            send_reply(*request, std::move(**reply), true);
+    handler.owner->run(reply_from(std::move(task), reply), [this, request, reply, asked] {
+        if (*reply) send_reply(*request, std::move(**reply), asked);
         else
             bounce(*request, {Condition::internal_server_error, {}});
     });
 }
 
 // Nothing is confirmed before it is kept: a handler that wrote is answered for after the commit.
-void Shard::send_reply(const Stanza& request, Reply reply, bool hold) {
+void Shard::send_reply(const Stanza& request, Reply reply, std::uint64_t asked_before) {
     if (reply.is_silent()) return;
     if (reply.is_error()) return bounce(request, reply.error());
     auto result = request.result();
     result.set_inner(reply.take_inner());
     if (result.from().empty()) result.set_from(request.from().bare());   // RFC 6120 §10.3.3: from the account
-    if (!hold) return route_later(std::move(result));
+    if (store->asked() == asked_before) return route_later(std::move(result));
     auto held = std::make_shared<Stanza>(std::move(result));
     auto asked = std::make_shared<Stanza>(request);
-    store->when_kept([this, held, asked](const std::string& error) {
+    store->when_kept(asked_before, [this, held, asked](const std::string& error) {
         if (error.empty())
             route_later(std::move(*held));
         else

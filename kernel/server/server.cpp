@@ -257,7 +257,8 @@ void Server::refresh() {
 namespace {
 
 Task<void> make_user(AuthProvider& auth, Jid jid, Credentials credentials, std::function<void(Result<Nothing>)> done) {
-    auto made = co_await auth.set(std::move(jid), std::move(credentials), false);
+    auto making = auth.set(std::move(jid), std::move(credentials), false);
+    auto made = co_await std::move(making);
     done(std::move(made));
 }
 

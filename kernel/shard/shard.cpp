@@ -219,7 +219,8 @@ namespace {
 
 // The auth plugin's coroutine is run as its own; ours only waits for it.
 Task<void> ask_exists(AuthProvider& auth, Jid bare, std::function<void(Result<bool>)> answer) {
-    auto known = co_await auth.exists(std::move(bare));
+    auto asking = auth.exists(std::move(bare));   // named: g++ 12 destroys some temporaries of co_await twice
+    auto known = co_await std::move(asking);
     answer(std::move(known));
 }
 
@@ -340,7 +341,8 @@ void Shard::evict_idle_accounts() {
 namespace {
 
 Task<void> forget_credentials(AuthProvider& auth, Jid bare, std::function<void(Result<Nothing>)> done) {
-    auto gone = co_await auth.remove(std::move(bare));
+    auto removing = auth.remove(std::move(bare));
+    auto gone = co_await std::move(removing);
     done(std::move(gone));
 }
 

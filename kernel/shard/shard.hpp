@@ -152,7 +152,7 @@ private:
     void answer_in_time(const Hooks::OnIq& handler, Iq iq);
     void load(LocalAccount& account);
     void give_up(LocalAccount& account);
-    void send_reply(const Stanza& request, Reply reply, bool hold);
+    void send_reply(const Stanza& request, Reply reply, std::uint64_t asked_before);
     void settle_question(Stanza& stanza);
 
     std::unordered_map<Jid, std::unique_ptr<LocalAccount>, BareHash, BareEqual> accounts_;

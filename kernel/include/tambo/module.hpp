@@ -63,7 +63,10 @@ public:
     Task<R> offload(F f) {
         auto result = std::make_shared<std::optional<R>>();
         auto work = std::make_shared<F>(std::move(f));
-        co_await run_in_pool([result, work] { result->emplace((*work)()); });
+        // Named, since g++ 12 destroys some temporaries of a co_await expression twice.
+        std::function<void()> job = [result, work] { result->emplace((*work)()); };
+        auto done = run_in_pool(std::move(job));
+        co_await std::move(done);
         co_return std::move(**result);
     }
 
