@@ -25,7 +25,6 @@ constexpr std::size_t id_characters = 24;   // of 36 kinds: 124 bits
 
 constexpr std::string_view waiting_timer = "sm-waiting";   // a session without connection gives up
 constexpr std::string_view ack_timer = "sm-ack";           // a client owes us an <a/>
-constexpr std::string_view full_timer = "sm-full";         // too much is unacknowledged
 
 /// What a session with stream management is about. "h" counts modulo 2^32 (§4).
 struct Stream {
@@ -151,7 +150,6 @@ public:
         w.on<&StreamManagement::unbound>(Event::unbound, this);
         w.timer<&StreamManagement::give_up>(waiting_timer, this);
         w.timer<&StreamManagement::missing_ack>(ack_timer, this);
-        w.timer<&StreamManagement::overflow>(full_timer, this);
         w.feature(sm_space);
     }
 
@@ -306,8 +304,13 @@ private:
         const Sent line{next_tick(), now().time_since_epoch().count(), stanza.inner().size() + stanza_overhead_bytes};
         SentLog{session}.push(line);
         stream.bytes += line.bytes;
-        if (stream.bytes > max_kept_bytes_->bytes) session.arm(full_timer, Duration{0});
+        if (stream.bytes > limit(session)) return overflow(session);
         ask(session);
+    }
+
+    /// Who is away for long finds things better in the offline queue, which all devices of the account share.
+    std::uint64_t limit(const Session& session) const {
+        return session.link().is_connected ? max_kept_bytes_->bytes : max_waiting_bytes_->bytes;
     }
 
     /// One question at a time: the next <r/> follows the answer to the last. So a lone message is confirmed at once,
@@ -326,9 +329,9 @@ private:
         session.drop_link();
     }
 
+    /// At once: a single turn can send megabytes.
     void overflow(Session& session) {
-        log().info("{}: more than {} bytes unacknowledged, the session ends (max_kept_bytes)", session.jid().text(),
-                   max_kept_bytes_->bytes);
+        log().info("{}: more than {} bytes unacknowledged, the session ends", session.jid().text(), limit(session));
         if (session.link().is_connected)
             session.close(StreamCondition::resource_constraint, "too much is unacknowledged");
         else
@@ -463,6 +466,8 @@ private:
     Option<std::int64_t> max_kept_{"max_kept", 5000, "stanzas that may be unacknowledged before the session ends"};
     Option<Size> max_kept_bytes_{"max_kept_bytes", Size{8 * 1024 * 1024},
                                  "bytes that may be unacknowledged before the session ends"};
+    Option<Size> max_waiting_bytes_{"max_waiting_bytes", Size{1024 * 1024},
+                                    "the same for a session whose client is away"};
     Option<std::int64_t> max_waiting_{"max_waiting", 8,
                                       "sessions of one account that may wait for their clients at a time"};
 
