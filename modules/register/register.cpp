@@ -202,12 +202,16 @@ private:
 
     Task<Result<Nothing>> keep(Jid account, std::string password, bool only_new) {
         const auto rounds = static_cast<std::uint32_t>(*iterations_);
-        auto deriving =
-            host().offload([password = std::move(password), rounds] { return derive_credentials(password, rounds); });
-        Credentials credentials = co_await deriving;
+        const auto credentials =
+            std::make_shared<Credentials>();   // shared with the worker, who may outlive this stream
+        std::function<void()> job = [credentials, password = std::move(password), rounds] {
+            *credentials = derive_credentials(password, rounds);
+        };
+        auto deriving = host().run_in_pool(std::move(job));
+        co_await deriving;
         AuthProvider* provider = host().auth();
         if (provider == nullptr) co_return fail(Condition::internal_server_error, "no auth plugin is loaded");
-        auto setting = provider->set(account, std::move(credentials), only_new);
+        auto setting = provider->set(account, std::move(*credentials), only_new);
         co_return co_await setting;
     }
 

@@ -188,7 +188,9 @@ Exchange::Exchange(const Library& library, const Mechanism& mechanism, const Scr
     set(session, GSASL_SCRAM_SALT, base64(keys.salt));
     set(session, GSASL_SCRAM_STOREDKEY, base64(keys.stored_key));
     set(session, GSASL_SCRAM_SERVERKEY, base64(keys.server_key));
-    if (binds_channel_ && !channel.exporter.empty()) set(session, GSASL_CB_TLS_EXPORTER, base64(channel.exporter));
+    if (!binds_channel_) return;   // with these GNU SASL would refuse every "y"; check_binding knows what was offered
+    if (!channel.exporter.empty()) set(session, GSASL_CB_TLS_EXPORTER, base64(channel.exporter));
+    if (!channel.unique.empty()) set(session, GSASL_CB_TLS_UNIQUE, base64(channel.unique));
 }
 
 /// RFC 5802 §6: "p" belongs to -PLUS and only there; "y" means "I could bind, but you can't", which is false if we

@@ -71,6 +71,7 @@ private:
 /// What the stream underneath can be bound to, and what the client was told of it.
 struct Channel {
     Bytes exporter;   ///< RFC 9266 tls-exporter; empty if there is none
+    Bytes unique;     ///< RFC 5929 tls-unique, for clients that know nothing better; empty likewise
     bool plus_was_offered = false;
 };
 

@@ -19,6 +19,7 @@ using sasl::Outcome;
 constexpr std::string_view sasl_space = "urn:ietf:params:xml:ns:xmpp-sasl";
 constexpr std::string_view binding_space = "urn:xmpp:sasl-cb:0";
 constexpr std::string_view exporter_type = "tls-exporter";
+constexpr std::string_view unique_type = "tls-unique";
 
 /// PLAIN logins that were right before, so that the next one costs no PBKDF2. Holds no password, only what a secret of
 /// this instance makes of password and stored key together: a changed password is forgotten by itself.
@@ -122,9 +123,10 @@ private:
         Outcome<Bytes> proven = co_await proving;
         if (!proven) {
             if (proven.error() == Failure::not_authorized)
-                log().info("{} at {} did not prove to be {}", h.info().address, mechanism.name, account->text());
+                log().info("{} could not prove to be {} ({})", h.info().address, account->text(), mechanism.name);
             co_return std::unexpected{proven.error()};
         }
+        log().debug("{} is {} ({})", h.info().address, account->text(), mechanism.name);
         co_return Accepted{*account, std::move(*proven)};
     }
 
@@ -149,16 +151,19 @@ private:
         Result<std::string> password = prepare_password(raw_password);   // RFC 4616 §2; not UTF-8 fails here too
         if (!password) co_return std::unexpected{Failure::malformed_request};
         if (proven_.knows(account, keys, *password)) co_return Bytes{};
-        auto checking = host().offload([keys, password = *password] { return sasl::matches(keys, password); });
-        const bool is_right = co_await checking;
-        if (!is_right) co_return std::unexpected{Failure::not_authorized};
+        const auto is_right = std::make_shared<bool>(false);   // shared with the worker, who may outlive this stream
+        std::function<void()> job = [is_right, keys, password = *password] {
+            *is_right = sasl::matches(keys, password);
+        };
+        auto checking = host().run_in_pool(std::move(job));
+        co_await checking;
+        if (!*is_right) co_return std::unexpected{Failure::not_authorized};
         proven_.remember(account, keys, *password);
         co_return Bytes{};
     }
 
     Task<Outcome<Bytes>> prove_scram(Handshake& h, const Mechanism& mechanism, ScramKeys keys, Bytes message) {
-        const sasl::Channel channel{h.channel_binding(exporter_type), offers_plus(h.info())};
-        sasl::Exchange exchange{library_, mechanism, keys, channel};
+        sasl::Exchange exchange{library_, mechanism, keys, channel_of(h)};
         for (;;) {
             sasl::Exchange::Step next = exchange.step(message);
             if (next.state == sasl::Exchange::State::failure) co_return std::unexpected{next.failure};
@@ -168,6 +173,16 @@ private:
             if (!response) co_return std::unexpected{response.error()};
             message = std::move(*response);
         }
+    }
+
+    /// tls-unique is not announced, but old clients (slixmpp) take it unasked. Without an exporter, TLS lacks what
+    /// makes either of them safe (RFC 7627).
+    sasl::Channel channel_of(const Handshake& h) const {
+        sasl::Channel channel;
+        channel.plus_was_offered = offers_plus(h.info());
+        channel.exporter = h.channel_binding(exporter_type);
+        if (!channel.exporter.empty()) channel.unique = h.channel_binding(unique_type);
+        return channel;
     }
 
     /// Sends a challenge and waits for the response to it.

@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static const Library library;
     if (size == 0) return 0;
     const auto& mechanism = mechanisms()[data[0] % mechanisms().size()];
-    const Channel channel{(data[0] & 0x40) != 0 ? "exporter" : "", (data[0] & 0x80) != 0};
+    const Channel channel{(data[0] & 0x40) != 0 ? "exporter" : "", (data[0] & 0x20) != 0 ? "unique" : "",
+                          (data[0] & 0x80) != 0};
     std::string_view rest{reinterpret_cast<const char*>(data) + 1, size - 1};
 
     (void)decode(rest);

@@ -289,7 +289,8 @@ TEST(SaslExchange, a_message_cut_anywhere_never_logs_in) {
 
 // --- channel binding -------------------------------------------------------------------------------------------------
 
-const Channel bound{.exporter = "what only this TLS session exports", .plus_was_offered = true};
+const Channel bound{
+    .exporter = "what only this TLS session exports", .unique = "its first Finished", .plus_was_offered = true};
 
 TEST(SaslExchange, plus_with_the_channel_s_own_data_logs_in) {
     for (const auto& [mechanism, hash] :
@@ -307,8 +308,18 @@ TEST(SaslExchange, plus_with_another_channel_s_data_is_a_man_in_the_middle) {
     }
 }
 
-TEST(SaslExchange, plus_with_a_binding_that_was_not_announced_is_refused) {
-    for (const std::string type : {"tls-unique", "tls-server-end-point", "tls-nonsense"}) {
+TEST(SaslExchange, plus_with_the_older_tls_unique_logs_in_if_the_data_is_right) {
+    const auto keys = keys_of("SHA-256", "pencil");
+    const Client client{.gs2 = "p=tls-unique,,", .channel = bound.unique};
+    EXPECT_EQ(talk(client, "SCRAM-SHA-256-PLUS", keys, bound).state, State::success);
+    const Client victim{.gs2 = "p=tls-unique,,", .channel = bound.exporter};
+    expect_failure(talk(victim, "SCRAM-SHA-256-PLUS", keys, bound), Failure::not_authorized);
+    const Channel newer{.exporter = bound.exporter, .unique = {}, .plus_was_offered = true};
+    expect_failure(talk(client, "SCRAM-SHA-256-PLUS", keys, newer), Failure::not_authorized);
+}
+
+TEST(SaslExchange, plus_with_a_binding_that_we_do_not_know_is_refused) {
+    for (const std::string type : {"tls-server-end-point", "tls-nonsense"}) {
         const Client client{.gs2 = "p=" + type + ",,", .channel = bound.exporter};
         expect_failure(talk(client, "SCRAM-SHA-256-PLUS", keys_of("SHA-256", "pencil"), bound),
                        Failure::not_authorized);
