@@ -317,6 +317,12 @@ std::optional<Node> Client::poll_inbox() {
     return node;
 }
 
+void Client::ignore(const std::string& kind) {
+    if (kind != "presence" && kind != "roster pushes") throw std::runtime_error{"nobody can ignore " + kind};
+    ignored_.insert(kind);
+    std::erase_if(inbox_, [this](const Letter& letter) { return is_ignored(letter.node); });
+}
+
 Node Client::receive_ack() {
     while (acks_.empty())
         if (!read_more()) throw std::runtime_error{"the connection ended before <a/> came"};

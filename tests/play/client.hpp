@@ -52,11 +52,11 @@ public:
     void sync();
 
     // --- listening ---
-    Node receive();                     ///< the next one, waits
-    std::optional<Node> poll_inbox();   ///< the next one that is already here
-    Node receive_ack();                 ///< the next XEP-0198 <a/>
-    void acknowledge();                 ///< tells a server with XEP-0198 what was received so far
-    void ignore(std::string kind) { ignored_.insert(std::move(kind)); }
+    Node receive();                         ///< the next one, waits
+    std::optional<Node> poll_inbox();       ///< the next one that is already here
+    Node receive_ack();                     ///< the next XEP-0198 <a/>
+    void acknowledge();                     ///< tells a server with XEP-0198 what was received so far
+    void ignore(const std::string& kind);   ///< "presence" or "roster pushes"; also what is in the inbox
 
     bool has_never_connected() const noexcept { return fd_ < 0 && jid_.empty(); }
     bool is_connected() const noexcept { return fd_ >= 0; }

@@ -123,7 +123,7 @@ std::vector<Node> read_pattern(std::string_view text) {
             is_in_tag = false;
         xml += c;
     }
-    return read_fragment(xml);
+    return read_open_fragment(xml);
 }
 
 std::string mismatch(const Node& pattern, const Node& actual, Names& names) {

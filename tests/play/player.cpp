@@ -283,7 +283,6 @@ private:
     }
 
     void expect_in_order(const Line& line, Client& client) {
-        names_["sent"] = std::to_string(client.sent());
         for (const auto& pattern : read_pattern(expand(line.text, names_))) {
             if (pattern.name == "a") {
                 expect_ack(pattern, client);

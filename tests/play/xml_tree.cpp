@@ -57,10 +57,11 @@ struct Builder {
     std::deque<Node> done;
     int level = 0;
     bool has_namespaces = true;
+    bool inherits = true;   // without namespaces: xmlns holds for what is inside
 
     void start(const char* name, const char** attributes) {
         Node node;
-        if (!has_namespaces && !open.empty()) node.space = open.back().space;
+        if (!has_namespaces && inherits && !open.empty()) node.space = open.back().space;
         set_name(node, name);
         for (; *attributes != nullptr; attributes += 2) add_attribute(node, attributes[0], attributes[1]);
         if (level++ == 0)
@@ -119,6 +120,19 @@ void parse(XML_Parser parser, std::string_view bytes, bool is_last) {
                              "): " + std::string{bytes.substr(0, 2000)}};
 }
 
+std::vector<Node> parse_fragment(std::string_view xml, bool inherits) {
+    Builder builder;
+    builder.has_namespaces = false;
+    builder.inherits = inherits;
+    const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser{XML_ParserCreate("UTF-8"),
+                                                                              &XML_ParserFree};
+    hook(parser.get(), builder);
+    parse(parser.get(), "<fragment>", false);
+    parse(parser.get(), xml, false);
+    parse(parser.get(), "</fragment>", true);
+    return {std::make_move_iterator(builder.done.begin()), std::make_move_iterator(builder.done.end())};
+}
+
 }   // namespace
 
 const std::string* Node::attribute(std::string_view wanted) const noexcept {
@@ -157,16 +171,7 @@ bool StreamReader::is_closed() const noexcept { return is_open() && state_->buil
 const Node& StreamReader::header() const noexcept { return state_->builder.root; }
 std::deque<Node>& StreamReader::arrived() noexcept { return state_->builder.done; }
 
-std::vector<Node> read_fragment(std::string_view xml) {
-    Builder builder;
-    builder.has_namespaces = false;
-    const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> parser{XML_ParserCreate("UTF-8"),
-                                                                              &XML_ParserFree};
-    hook(parser.get(), builder);
-    parse(parser.get(), "<fragment>", false);
-    parse(parser.get(), xml, false);
-    parse(parser.get(), "</fragment>", true);
-    return {std::make_move_iterator(builder.done.begin()), std::make_move_iterator(builder.done.end())};
-}
+std::vector<Node> read_fragment(std::string_view xml) { return parse_fragment(xml, true); }
+std::vector<Node> read_open_fragment(std::string_view xml) { return parse_fragment(xml, false); }
 
 }   // namespace play

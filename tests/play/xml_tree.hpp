@@ -48,4 +48,7 @@ private:
 /// well-formed.
 std::vector<Node> read_fragment(std::string_view xml);
 
+/// The same, but an element without xmlns of its own is in no namespace: that is how patterns leave it open.
+std::vector<Node> read_open_fragment(std::string_view xml);
+
 }   // namespace play

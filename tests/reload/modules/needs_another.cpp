@@ -1,0 +1,17 @@
+// A counter that can'\''t live without somebody who is not there.
+#include <stdexcept>
+
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+class Counter final : public Module {
+public:
+    void wire(Wiring& w) override { w.needs("abacus"); }
+};
+
+}   // namespace
+
+TAMBO_MODULE(Counter, "counter", "9", 1)

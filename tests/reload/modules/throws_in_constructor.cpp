@@ -1,0 +1,22 @@
+// A counter that is never born; the exception has a type that is gone with the code.
+#include <stdexcept>
+
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+struct Stillborn final : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+class Counter final : public Module {
+public:
+    Counter() { throw Stillborn{"no ink to count with"}; }
+    void wire(Wiring&) override {}
+};
+
+}   // namespace
+
+TAMBO_MODULE(Counter, "counter", "9", 1)

@@ -1,0 +1,18 @@
+// A counter that fails over what the one before it kept.
+#include <stdexcept>
+
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+class Counter final : public Module {
+public:
+    void wire(Wiring&) override {}
+    bool load(std::uint32_t, std::string_view) override { throw std::runtime_error{"this state makes no sense"}; }
+};
+
+}   // namespace
+
+TAMBO_MODULE(Counter, "counter", "9", 1)

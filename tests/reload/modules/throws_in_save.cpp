@@ -1,0 +1,27 @@
+// A counter that loads well and then keeps its state to itself.
+#include <stdexcept>
+
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+class Counter final : public Module {
+public:
+    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    Bytes save() const override { throw std::runtime_error{"mine, all mine"}; }
+
+private:
+    Reply answer(Iq&) {
+        return Reply{}
+            .element("query", "urn:tambo:test:counter")
+            .attribute("version", 9)
+            .attribute("count", 0)
+            .attribute("own", 0);
+    }
+};
+
+}   // namespace
+
+TAMBO_MODULE(Counter, "counter", "9", 1)

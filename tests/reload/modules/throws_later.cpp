@@ -1,0 +1,26 @@
+// A counter that loads well and then fails at each question.
+#include <stdexcept>
+
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+class Counter final : public Module {
+public:
+    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    Bytes save() const override { return state_; }
+    bool load(std::uint32_t, std::string_view state) override {
+        state_ = state;
+        return true;
+    }
+
+private:
+    Reply answer(Iq&) { throw std::runtime_error{"lost count"}; }
+    Bytes state_;
+};
+
+}   // namespace
+
+TAMBO_MODULE(Counter, "counter", "9", 1)
