@@ -13,7 +13,6 @@ Module::Module() : host_(*Construction::current().host) {}
 Module::~Module() = default;
 
 // --- breadcrumb
-// -------------------------------------------------------------------------------------------------------
 
 Breadcrumb::Breadcrumb(Instance& instance) noexcept
     : shard_(instance.home()), outer_(shard_.crumb.exchange(instance.crumb(), std::memory_order_relaxed)) {}
@@ -21,7 +20,6 @@ Breadcrumb::Breadcrumb(Instance& instance) noexcept
 Breadcrumb::~Breadcrumb() { shard_.crumb.store(outer_, std::memory_order_relaxed); }
 
 // --- tasks
-// ------------------------------------------------------------------------------------------------------------
 
 // The kernel's own coroutine around a module's task: it destroys itself when the task ended, or is destroyed where it
 // waits.
@@ -73,7 +71,6 @@ void Instance::cancel() {
 }
 
 // --- life
-// -------------------------------------------------------------------------------------------------------------
 
 Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& config, std::vector<OptionInfo>& declared)
     : image_(std::move(image)),
@@ -148,7 +145,6 @@ void Instance::fault(std::string_view what) noexcept {
 }
 
 // --- wiring
-// -----------------------------------------------------------------------------------------------------------
 
 void Instance::add(SessionEvent event, int priority, void* self, SessionThunk thunk) {
     wires_.on_session[static_cast<std::size_t>(event)].push_back({priority, self, thunk, this});
@@ -185,7 +181,6 @@ void Instance::codec(std::unique_ptr<Codec> codec) { codecs_.push_back(std::move
 void Instance::needs(std::string_view module) { needs_.emplace_back(module); }
 
 // --- host
-// -------------------------------------------------------------------------------------------------------------
 
 Store& Instance::store() noexcept { return *shard_.store; }
 Journal& Instance::journal() noexcept { return shard_.journal; }

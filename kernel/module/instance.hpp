@@ -38,7 +38,7 @@ public:
     const Hooks& wires() const noexcept { return wires_; }
     AuthProvider* provided_auth() const noexcept { return provided_auth_; }
 
-    // --- on the shard, between two events -------------------------------------------------------------------------
+    // --- on the shard, between two events
     void go_live();
     void leave();
     bool is_live() const noexcept { return live_; }
@@ -61,7 +61,7 @@ public:
     /// Ends it where it waits. Unknown ids (it ended by itself) are ignored.
     void stop(std::uint64_t id);
 
-    // --- Wiring ---------------------------------------------------------------------------------------------------
+    // --- Wiring
     void feature(std::string_view space, Scope scope) override;
     void identity(Identity identity, Scope scope) override;
     void provide(StoreFactory factory) override;
@@ -69,7 +69,7 @@ public:
     void codec(std::unique_ptr<Codec> codec) override;
     void needs(std::string_view module) override;
 
-    // --- Host -----------------------------------------------------------------------------------------------------
+    // --- Host
     Store& store() noexcept override;
     Journal& journal() noexcept override;
     AuthProvider* auth() noexcept override;

@@ -58,7 +58,6 @@ void Loader::on_each_shard(const std::function<void(std::size_t)>& job) const {
 }
 
 // --- prepare
-// ----------------------------------------------------------------------------------------------------------
 
 Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, const std::string& name) {
     auto image = Image::open(file, kernel_.settings.server.run);
@@ -119,7 +118,6 @@ void Loader::remember_options(const std::string& name, std::vector<OptionInfo> o
 }
 
 // --- start-up
-// ---------------------------------------------------------------------------------------------------------
 
 void Loader::load_all(const std::vector<std::string>& names) {
     const std::lock_guard guard{lock_};
@@ -161,8 +159,32 @@ void Loader::load_all(const std::vector<std::string>& names) {
     }
 }
 
+std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
+    const std::lock_guard guard{lock_};
+    std::vector<std::string> found;
+    for (const auto& name : names) {
+        const auto file = find(name);
+        if (file.empty()) {
+            found.push_back(fmt::format("module {}: there is no file {}.so in the module folders", name, name));
+            continue;
+        }
+        auto prepared = prepare(file, name);
+        if (!prepared) {
+            found.push_back(fmt::format("module {}: {}", name, prepared.error().text));
+            continue;
+        }
+        if (auto why = conflicts(*prepared, {}); !why.empty()) found.push_back(fmt::format("module {}: {}", name, why));
+        remember_options(name, std::move(prepared->options));
+        loaded_.push_back({name, file, prepared->image, std::move(prepared->instances), 0});
+    }
+    for (const auto& l : loaded_)
+        for (const auto& need : l.instances.front()->dependencies())
+            if (find_loaded(need) == nullptr)
+                found.push_back(fmt::format("module {} needs module {}, which is not loaded", l.name, need));
+    return found;
+}
+
 // --- swap
-// -------------------------------------------------------------------------------------------------------------
 
 std::string Loader::meet(Instances* old, Instances& fresh, double& pause_ms) {
     const auto n = static_cast<std::ptrdiff_t>(fresh.size());
@@ -312,7 +334,6 @@ SwapReport Loader::unload(const std::string& name) {
 }
 
 // --- retire
-// -----------------------------------------------------------------------------------------------------------
 
 // True if the image was unmapped within the next moments; else the supervisor keeps an eye on it.
 bool Loader::retire(std::string name, std::shared_ptr<Image> image, Instances instances) {

@@ -30,6 +30,9 @@ public:
     /// ConfigError or std::runtime_error if one of them can't be loaded.
     void load_all(const std::vector<std::string>& names);
 
+    /// What load_all would complain of, without anything going live.
+    std::vector<std::string> check(const std::vector<std::string>& names);
+
     SwapReport load(const std::string& name);
     SwapReport reload(const std::string& name, const std::filesystem::path& file = {});
     SwapReport unload(const std::string& name);

@@ -44,7 +44,6 @@ void Connection::open() {
 }
 
 // --- input
-// ------------------------------------------------------------------------------------------------------------
 
 void Connection::wait_readable() {
     if (waits_readable_ || dropped_ || !socket_) return;
@@ -207,7 +206,6 @@ void Connection::after_input() {
 }
 
 // --- output
-// -----------------------------------------------------------------------------------------------------------
 
 bool Connection::prepare_output() {
     if (closing_ || dropped_ || overflow_) return false;
@@ -307,7 +305,6 @@ void Connection::output_done() {
 }
 
 // --- TLS
-// --------------------------------------------------------------------------------------------------------------
 
 void Connection::start_tls(std::string_view domain) {
     flush();   // <proceed/> is the last thing in the clear
@@ -344,7 +341,6 @@ void Connection::resume_reading() {
 }
 
 // --- streams
-// ----------------------------------------------------------------------------------------------------------
 
 void Connection::new_stream() {
     state_ = {};
@@ -431,7 +427,6 @@ void Connection::drop() {
 }
 
 // --- moving home
-// ------------------------------------------------------------------------------------------------------
 
 // Nothing is in flight here: input is not watched, output is written. Bytes already read travel in tail_.
 void Connection::move_home() {
@@ -460,7 +455,6 @@ void Connection::arrive(int descriptor) {
 }
 
 // --- deadlines
-// --------------------------------------------------------------------------------------------------------
 
 void Connection::set_deadline(Duration wait) {
     clear_deadline();

@@ -52,7 +52,7 @@ public:
     LocalSession* session() const noexcept { return session_; }
     bool is_closing() const noexcept { return closing_; }
 
-    // --- output: appended now, written at the end of the turn -----------------------------------------------------
+    // --- output: appended now, written at the end of the turn
     void write(const Stanza& stanza);
     void write_element(std::string_view xml);
     void flush();
@@ -68,7 +68,7 @@ public:
     /// The session goes its own way: it ended, or was given another connection.
     void release_session() noexcept { session_ = nullptr; }
 
-    // --- for Negotiation ------------------------------------------------------------------------------------------
+    // --- for Negotiation
     void start_tls(std::string_view domain);
     /// The next thing that comes is a new stream header; on another shard, if `home` is one.
     void restart(Shard& home);

@@ -8,7 +8,6 @@
 namespace tambo {
 
 // --- the parts of the SDK that need no virtual call
-// -------------------------------------------------------------------
 
 const Jid& Session::bare_jid() const noexcept { return const_cast<Session*>(this)->account().jid(); }
 
@@ -31,7 +30,6 @@ bool Account::may_see_presence(const Jid& who) const noexcept {
 }
 
 // --- slots
-// ------------------------------------------------------------------------------------------------------------
 
 std::string& Slots::at(std::string_view name) {
     for (auto& [n, bytes] : slots_)
@@ -46,7 +44,6 @@ const std::string* Slots::find(std::string_view name) const noexcept {
 }
 
 // --- session
-// ----------------------------------------------------------------------------------------------------------
 
 LocalSession::LocalSession(LocalAccount& account, Jid jid) : account_(account), jid_(std::move(jid)) {}
 
@@ -165,7 +162,6 @@ void LocalSession::cancel_timers() noexcept {
 }
 
 // --- account
-// ----------------------------------------------------------------------------------------------------------
 
 LocalAccount::LocalAccount(Shard& shard, Jid jid) : shard_(shard), jid_(std::move(jid)) {}
 
@@ -256,7 +252,6 @@ void LocalAccount::each_row(std::string_view table,
 }
 
 // --- delivery (RFC 6121 §8.5)
-// -----------------------------------------------------------------------------------------
 
 void LocalAccount::arrive(Stanza& stanza) {
     last_used = shard_.steady();

@@ -21,7 +21,6 @@ constexpr std::string_view question_prefix = "tambo-";
 }   // namespace
 
 // --- from a client
-// ----------------------------------------------------------------------------------------------------
 
 void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanza) {
     if (stanza.kind() == Stanza::Kind::other) return receive_element(connection, session, stanza);
@@ -104,7 +103,6 @@ void Shard::from_client(LocalSession& session, Stanza& stanza) {
 }
 
 // --- routing
-// ----------------------------------------------------------------------------------------------------------
 
 void Shard::route_later(Stanza stanza) { to_route_.push_back(std::move(stanza)); }
 
@@ -153,7 +151,6 @@ void Shard::to_server(Stanza& stanza) {
 }
 
 // --- questions and answers
-// --------------------------------------------------------------------------------------------
 
 void Shard::answer(Stanza& stanza, LocalSession* session, LocalAccount* account) {
     if (!stanza.is_request()) return settle_question(stanza);
@@ -189,7 +186,8 @@ void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     const auto asked = store->asked();
     auto task = handler.task(handler.self, std::move(iq));
     handler.owner->run(reply_from(std::move(task), reply), [this, request, reply, asked] {
-        if (*reply) send_reply(*request, std::move(**reply), asked);
+        if (*reply)
+            send_reply(*request, std::move(**reply), asked);
         else
             bounce(*request, {Condition::internal_server_error, {}});
     });

@@ -30,7 +30,6 @@ std::string_view trimmed(std::string_view text) {
 }
 
 // --- reading and writing values
-// ---------------------------------------------------------------------------------------
 
 template <class T>
 std::optional<T> whole_number(std::string_view text) {
@@ -145,7 +144,6 @@ struct Kind<List> {
 };
 
 // --- declaring
-// --------------------------------------------------------------------------------------------------------
 
 // Once for each option: every shard makes its own instance of a module.
 void remember(Construction& here, OptionInfo info) {
@@ -196,7 +194,6 @@ List declare(std::string_view name, List fallback, std::string_view help) {
 }   // namespace detail
 
 // --- the kernel's own sections
-// ----------------------------------------------------------------------------------------
 
 namespace {
 

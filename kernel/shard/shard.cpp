@@ -74,7 +74,6 @@ void Shard::post(std::function<void()> job) {
 }
 
 // --- turns
-// ------------------------------------------------------------------------------------------------------------
 
 void Shard::work_off() {
     if (working_off_) return;
@@ -150,7 +149,6 @@ void Shard::give_buffer(std::string buffer) {
 }
 
 // --- time
-// -------------------------------------------------------------------------------------------------------------
 
 Wheel::Id Shard::after(Duration wait, std::function<void()> job) {
     const auto id = wheel_.add(steady() + wait, std::move(job));
@@ -201,7 +199,6 @@ void Shard::run_timer(const Jid& full, const std::string& name) {
 }
 
 // --- connections
-// ------------------------------------------------------------------------------------------------------
 
 void Shard::adopt(std::shared_ptr<Connection> connection) {
     auto* raw = connection.get();
@@ -213,7 +210,6 @@ void Shard::forget(Connection& connection) { connections_.erase(&connection); }
 void Shard::touch(Connection& connection) { dirty_.push_back(connection.shared_from_this()); }
 
 // --- accounts
-// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 

@@ -53,7 +53,7 @@ public:
     void post(std::function<void()> job);
     bool is_here() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
 
-    // --- stanzas ----------------------------------------------------------------------------------------------------
+    // --- stanzas
     /// A bound client sent this. The stanza's tape is adopted, its addresses are not yet read.
     void receive(Connection& connection, LocalSession& session, Stanza& stanza);
     /// Sends a stanza to whom it names, wherever that is. `from` is set.
@@ -68,7 +68,7 @@ public:
     void answer(Stanza& stanza, LocalSession* session, LocalAccount* account);
     Later<Result<Stanza>> ask(Stanza iq, Duration patience);
 
-    // --- accounts ---------------------------------------------------------------------------------------------------
+    // --- accounts
     LocalAccount& account(const Jid& bare);   ///< made and loading if it was not here
     LocalAccount* find_account(const Jid& jid) noexcept;
     LocalSession* find_session(const Jid& full) noexcept;
@@ -80,7 +80,7 @@ public:
     void evict_idle_accounts();
     void each_session(const std::function<void(LocalSession&)>& see);
 
-    // --- modules ----------------------------------------------------------------------------------------------------
+    // --- modules
     Hooks::Outcome fire(SessionEvent event, LocalSession& session, Stanza* stanza = nullptr) {
         return hooks.hears(event) ? hooks.fire(event, session, stanza) : Hooks::Outcome{};
     }
@@ -90,7 +90,7 @@ public:
     void set_codec(Codec& codec);   ///< new streams and moved ones use it by its name
     void run_timer(const Jid& full, const std::string& name);
 
-    // --- connections ------------------------------------------------------------------------------------------------
+    // --- connections
     void adopt(std::shared_ptr<Connection> connection);   ///< owns it from now on
     void forget(Connection& connection);
     void touch(Connection& connection);   ///< has output; flushed at the end of the turn

@@ -208,7 +208,7 @@ private:
     std::thread thread_;   // last: it uses all of the above
 };
 
-// ---- callers' side
+// --- callers' side
 
 void StoreService::Impl::use(const StoreFactory& factory) {
     const std::lock_guard one{one_use_at_a_time_};
@@ -254,7 +254,7 @@ StoreService::Figures StoreService::Impl::figures() const {
     return figures;
 }
 
-// ---- store thread
+// --- store thread
 
 void StoreService::Impl::work() {
     std::vector<Request> taken;
@@ -430,7 +430,7 @@ void StoreService::Impl::post_answers(std::span<Request> requests) {
     }
 }
 
-// ---- StoreService
+// --- StoreService
 
 StoreService::StoreService(Log& log) : StoreService(log, Limits{}) {}
 StoreService::StoreService(Log& log, Limits limits) : impl_(std::make_unique<Impl>(log, limits)) {}
@@ -460,7 +460,7 @@ std::unique_ptr<StoreService::Front> StoreService::front(Post post) {
     return std::make_unique<Front>(*this, std::move(post));
 }
 
-// ---- Front
+// --- Front
 
 StoreService::Front::Front(StoreService& service, Post post)
     : service_(service), line_(std::make_shared<Line>(std::move(post))), alive_(std::make_shared<bool>(true)) {}

@@ -197,7 +197,8 @@ Result<Jid> Negotiation::bind_now(std::string_view resource, Conflict policy, Lo
     auto full = account.jid().with_resource(resource.empty() ? random_token(16) : std::string{resource});
     if (!full) return fail(Condition::bad_request, full.error().text);
     auto* rival = account.find_local(full->resource());
-    if (rival == nullptr && account.sessions().size() >= limits.sessions_per_account)
+    if (rival == nullptr && limits.sessions_per_account != 0 &&
+        account.sessions().size() >= limits.sessions_per_account)
         return fail(Condition::resource_constraint, "too many sessions");
     if (rival != nullptr) {
         if (policy == Conflict::refuse) return fail(Condition::conflict);

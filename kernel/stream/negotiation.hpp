@@ -36,7 +36,7 @@ public:
     const std::string& domain() const noexcept { return info_.domain; }
     bool has_finished() const noexcept { return finished_; }
 
-    // --- Handshake ------------------------------------------------------------------------------------------------
+    // --- Handshake
     const StreamInfo& info() const noexcept override { return info_; }
     void send(std::string_view xml) override;
     Later<Stanza> receive() override;

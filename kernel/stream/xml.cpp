@@ -78,7 +78,7 @@ std::string escape(std::string_view text) {
     return out;
 }
 
-// --- Element ---------------------------------------------------------------------------------------------------------
+// --- Element
 
 /// Steps over the nodes that an Element does not show.
 struct ElementWalk {
@@ -222,7 +222,7 @@ std::string Element::standalone() const {
     return out.insert(1 + own_name.length, inherited_declarations(*tape_, path_to(*tape_, index_)));
 }
 
-// --- Writer ----------------------------------------------------------------------------------------------------------
+// --- Writer
 
 Writer& Writer::element(std::string_view name, std::string_view space) {
     close_tag();

@@ -98,7 +98,6 @@ public:
 
 private:
     // --- in: what is kept
-    // ---------------------------------------------------------------------------------------------
 
     Verdict undelivered(Account& account, Stanza& message) {
         if (!account.exists()) return Verdict::pass;
@@ -163,7 +162,6 @@ private:
     }
 
     // --- out: who gets it
-    // ---------------------------------------------------------------------------------------------
 
     void online(Session& session, Stanza&) {
         if (session.priority() >= 0) start(session);

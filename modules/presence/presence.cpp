@@ -118,7 +118,6 @@ private:
     }
 
     // --- §4.2, §4.4: available
-    // ----------------------------------------------------------------------------------------
 
     Verdict available(Session& session, Stanza& stanza) {
         const auto priority = check(stanza.xml());
@@ -159,7 +158,6 @@ private:
     }
 
     // --- §4.5: unavailable
-    // --------------------------------------------------------------------------------------------
 
     Verdict unavailable(Session& session, Stanza& stanza) {
         const bool was_available = session.is_available();
@@ -184,7 +182,6 @@ private:
     }
 
     // --- §4.6: directed presence
-    // --------------------------------------------------------------------------------------
 
     Verdict directed(Session& session, const Stanza& stanza) {
         const auto type = stanza.type();
@@ -201,7 +198,6 @@ private:
     static bool hears_broadcasts(Session& session, const Jid& who) { return session.account().may_see_presence(who); }
 
     // --- §4.3: probes
-    // -------------------------------------------------------------------------------------------------
 
     Verdict arriving(Account& account, Stanza& stanza) {
         if (!stanza.is_presence() || stanza.type() != "probe") return Verdict::pass;

@@ -44,7 +44,6 @@ public:
 
 private:
     // --- before login: making an account (XEP-0077 §3.1.1)
-    // ------------------------------------------------------------
 
     void advertise(const StreamInfo& info, Writer& features) {
         if (is_open(info)) features.element("register", feature_space).end();
@@ -119,7 +118,6 @@ private:
     }
 
     // --- after login: the own account (§3.2, §3.3)
-    // --------------------------------------------------------------------
 
     Task<Reply> after_login(Iq request) {
         if (!is_about_own_account(request))
@@ -190,7 +188,6 @@ private:
     }
 
     // --- both
-    // ---------------------------------------------------------------------------------------------------------
 
     Result<std::string> prepare(std::string_view raw_password) const {
         auto password = prepare_password(raw_password);
@@ -202,16 +199,12 @@ private:
 
     Task<Result<Nothing>> keep(Jid account, std::string password, bool only_new) {
         const auto rounds = static_cast<std::uint32_t>(*iterations_);
-        const auto credentials =
-            std::make_shared<Credentials>();   // shared with the worker, who may outlive this stream
-        std::function<void()> job = [credentials, password = std::move(password), rounds] {
-            *credentials = derive_credentials(password, rounds);
-        };
-        auto deriving = host().run_in_pool(std::move(job));
-        co_await deriving;
+        auto deriving =
+            host().offload([password = std::move(password), rounds] { return derive_credentials(password, rounds); });
+        Credentials credentials = co_await deriving;
         AuthProvider* provider = host().auth();
         if (provider == nullptr) co_return fail(Condition::internal_server_error, "no auth plugin is loaded");
-        auto setting = provider->set(account, std::move(*credentials), only_new);
+        auto setting = provider->set(account, std::move(credentials), only_new);
         co_return co_await setting;
     }
 

@@ -63,7 +63,6 @@ public:
 
 private:
     // --- what clients are offered
-    // -------------------------------------------------------------------------------------
 
     void offer_versions(const StreamInfo&, Writer& features) { features.element("ver", ns_versioning).end(); }
     void offer_pre_approval(const StreamInfo&, Writer& features) { features.element("sub", ns_pre_approval).end(); }
@@ -71,7 +70,6 @@ private:
     Task<void> nothing_to_do(Handshake&, Stanza) { co_return; }
 
     // --- the account comes and goes
-    // -----------------------------------------------------------------------------------
 
     void announce(Account& account) {
         if (const auto lost = ledger_.announce(account))
@@ -89,7 +87,6 @@ private:
     }
 
     // --- §2: the roster
-    // -----------------------------------------------------------------------------------------------
 
     Reply query(Iq& iq) {
         if (!iq.is_own()) return Error{Condition::forbidden, "this roster belongs to somebody else"};
@@ -145,7 +142,6 @@ private:
     static Error too_many() { return {Condition::resource_constraint, "the roster is full"}; }
 
     // --- §2.1.6: pushes
-    // -----------------------------------------------------------------------------------------------
 
     void keep(Account& account, const Jid& contact, const Item& item) {
         ledger_.put(account, contact, item);
@@ -190,7 +186,6 @@ private:
     }
 
     // --- §3: subscriptions, seen from the user
-    // ------------------------------------------------------------------------
 
     Verdict send(Session& session, Stanza& stanza) {
         const auto act = stanza.is_presence() ? act_of(stanza.type()) : std::nullopt;
@@ -226,7 +221,6 @@ private:
     }
 
     // --- §3: subscriptions, seen from the contact's side
-    // --------------------------------------------------------------
 
     Verdict receive(Account& account, Stanza& stanza) {
         const auto act = stanza.is_presence() ? act_of(stanza.type()) : std::nullopt;
@@ -286,7 +280,6 @@ private:
     }
 
     // --- what both sides need
-    // -----------------------------------------------------------------------------------------
 
     // Ends whatever there is between the two, in both directions.
     void part(Account& account, const Jid& contact, State state) {

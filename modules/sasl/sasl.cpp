@@ -151,13 +151,9 @@ private:
         Result<std::string> password = prepare_password(raw_password);   // RFC 4616 §2; not UTF-8 fails here too
         if (!password) co_return std::unexpected{Failure::malformed_request};
         if (proven_.knows(account, keys, *password)) co_return Bytes{};
-        const auto is_right = std::make_shared<bool>(false);   // shared with the worker, who may outlive this stream
-        std::function<void()> job = [is_right, keys, password = *password] {
-            *is_right = sasl::matches(keys, password);
-        };
-        auto checking = host().run_in_pool(std::move(job));
-        co_await checking;
-        if (!*is_right) co_return std::unexpected{Failure::not_authorized};
+        auto checking = host().offload([keys, password = *password] { return sasl::matches(keys, password); });
+        const bool is_right = co_await checking;
+        if (!is_right) co_return std::unexpected{Failure::not_authorized};
         proven_.remember(account, keys, *password);
         co_return Bytes{};
     }

@@ -161,7 +161,6 @@ public:
 
 private:
     // --- before binding: resumption (§5)
-    // ------------------------------------------------------------------------------
 
     void advertise(const StreamInfo&, Writer& features) { features.element("sm", sm_space).end(); }
 
@@ -221,7 +220,6 @@ private:
     }
 
     // --- what clients say on a bound stream (§3, §4)
-    // ------------------------------------------------------------------
 
     void element(Session& session, const Stanza& said) {
         const auto name = said.name();
@@ -291,7 +289,6 @@ private:
     }
 
     // --- counting and asking
-    // ------------------------------------------------------------------------------------------
 
     void count(Session& session, Stanza& stanza) {
         notice_priority(session, stanza);
@@ -339,7 +336,6 @@ private:
     }
 
     // --- without a connection
-    // -----------------------------------------------------------------------------------------
 
     Verdict detached(Session& session) {
         if (!is_enabled(session)) return Verdict::pass;
@@ -371,7 +367,6 @@ private:
     }
 
     // --- the end: what was not acknowledged goes elsewhere (§4)
-    // -------------------------------------------------------
 
     void unbound(Session& session) {
         if (!is_enabled(session)) return;
@@ -436,7 +431,6 @@ private:
     }
 
     // --- who listens since when
-    // ---------------------------------------------------------------------------------------
 
     void online(Session& session, Stanza&) { listening_(session).since = next_tick(); }
 

@@ -44,7 +44,9 @@ public:
             if (!record) co_return std::unexpected{record.error()};
             if (*record) co_return fail(Condition::conflict, "the account exists");
         }
-        co_return co_await credentials_.put(bare, {}, auth_store::write(credentials));
+        auto record = auth_store::write(credentials);   // named: g++ 12 destroys some temporaries of co_await twice
+        auto keeping = credentials_.put(bare, {}, std::move(record));
+        co_return co_await std::move(keeping);
     }
 
     Task<Result<Nothing>> remove(Jid bare) override {

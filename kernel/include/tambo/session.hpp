@@ -57,7 +57,6 @@ public:
     virtual void drop_link() = 0;
 
     // --- what makes a session resumable; used by one module at a time (stream management)
-    // -----------------------------
     /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends.
     virtual void keep_sent(std::size_t max_kept) = 0;
     virtual bool keeps_sent() const noexcept = 0;
@@ -69,7 +68,6 @@ public:
     virtual void end() = 0;
 
     // --- state that modules hang on a session; the kernel owns the bytes
-    // ----------------------------------------------
     virtual std::string& slot(std::string_view name) = 0;   ///< made empty at first use
     virtual const std::string* find_slot(std::string_view name) const noexcept = 0;
 

@@ -71,7 +71,7 @@ public:
     /// RFC 6120 §8.3: this stanza sent back as an error, without its payload. Never call it on an error.
     Stanza error(const Error& error) const;
 
-    // --- for codecs and the kernel --------------------------------------------------------------------------------
+    // --- for codecs and the kernel
     Tape& tape() noexcept { return tape_; }   ///< to be written by a codec, then adopt()
     const Tape& tape() const noexcept { return tape_; }
     /// Makes the attributes of tape node 0 this stanza's own. Addresses are parsed only if `addresses`, else left
