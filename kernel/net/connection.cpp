@@ -28,6 +28,7 @@ Connection::Connection(Shard& shard, Socket socket, Entrance entrance, std::stri
       origin_(Origin::parse(address_)),
       codec_(shard.xml.get()) {
     const auto& limits = shard.kernel.settings.limits;
+    allowance_ = static_cast<std::int64_t>(limits.read_burst);
     limits_ = {limits.stanza_bytes_before_auth, limits.depth, limits.attributes};
     negotiation_ = std::make_unique<Negotiation>(*this);
 }
@@ -59,17 +60,40 @@ void Connection::on_readable() {
     if (dropped_) return;
     if (lingering_) return discard();
     if (in_handshake_) return shake_hands();
-    for (std::size_t i = 0; i < reads_in_a_row && may_take_input(); ++i) {
+    for (std::size_t i = 0; i < reads_in_a_row && may_take_input() && !throttled_; ++i) {
         std::string_view bytes;
         const auto got = read_some(bytes);
         if (got == Read::end) return drop();
-        if (got == Read::nothing) break;
+        is_dry_ = got == Read::nothing;
+        if (is_dry_) break;
         Figures::add(shard_->figures.bytes_in, bytes.size());
+        pay_for(bytes.size());
         take(bytes);
         const bool filled = bytes.size() == shard_->read_buffer.size();
         if (dropped_ || (!filled && !(tls_ && tls_->has_pending()))) break;
     }
     after_input();
+}
+
+// Who sends faster than allowed is read more slowly; TCP tells it to wait (RFC 6120 §13.12).
+void Connection::pay_for(std::size_t bytes) {
+    const auto& limits = shard_->kernel.settings.limits;
+    if (limits.read_rate == 0 || entrance_.is_private) return;
+    const auto rate = static_cast<std::int64_t>(limits.read_rate);
+    allowance_ -= static_cast<std::int64_t>(bytes);
+    if (allowance_ >= 0) return;
+    const auto now = shard_->steady();
+    const auto earned = std::min<std::int64_t>((now - refilled_).count(), 3'600'000) * rate / 1000;
+    allowance_ = std::min(allowance_ + earned, static_cast<std::int64_t>(limits.read_burst));
+    refilled_ = now;
+    if (allowance_ >= 0) return;
+    throttled_ = true;
+    shard_->after(Duration{-allowance_ * 1000 / rate + 1}, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self || self->dropped_) return;
+        self->throttled_ = false;
+        self->after_input();
+    });
 }
 
 Connection::Read Connection::read_some(std::string_view& bytes) {
@@ -192,6 +216,7 @@ void Connection::resume_input() {
 
 // Input was worked off, or may go on: whatever waits is taken, then the descriptor is watched again.
 void Connection::after_input() {
+    if (throttled_) return;
     if (negotiation_ && negotiation_->has_finished()) {
         negotiation_.reset();
         clear_deadline();
@@ -202,7 +227,10 @@ void Connection::after_input() {
         clear_deadline();
         if (may_take_input() && !tail_.empty()) return resume_input();
     }
-    if (may_take_input() || lingering_) wait_readable();
+    if (!may_take_input() && !lingering_) return;
+    // What OpenSSL has decrypted or buffered already does not make the descriptor readable again.
+    if (!lingering_ && !is_dry_ && tls_ && tls_->has_pending()) return resume_reading();
+    wait_readable();
 }
 
 // --- output
@@ -322,10 +350,7 @@ void Connection::shake_hands() {
         case Tls::State::done:
             in_handshake_ = false;
             if (negotiation_) negotiation_->secured();
-            // The client's first bytes may have come with its Finished; then the descriptor will not become readable
-            // again.
-            if (tls_->has_pending()) return resume_reading();
-            return wait_readable();
+            return after_input();   // the client's first bytes may have come with its Finished
         case Tls::State::want_read:
             return wait_readable();
         case Tls::State::want_write:
@@ -337,7 +362,9 @@ void Connection::shake_hands() {
 }
 
 void Connection::resume_reading() {
-    shard_->post([self = shared_from_this()] { self->on_readable(); });
+    shard_->post([self = shared_from_this()] {
+        if (!self->waits_readable_) self->on_readable();
+    });
 }
 
 // --- streams
@@ -450,7 +477,6 @@ void Connection::arrive(int descriptor) {
         if (codec_id == codec_->name()) codec_ = codec;
     shard_->adopt(shared_from_this());
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
-    if (tls_ && tls_->has_pending()) resume_reading();
     after_input();
 }
 

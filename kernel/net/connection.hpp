@@ -96,6 +96,7 @@ private:
     void on_footer();
     bool may_take_input() const noexcept;
     void after_input();
+    void pay_for(std::size_t bytes);
     bool prepare_output();
     bool send_some();
     void wait_writable();
@@ -124,11 +125,14 @@ private:
     std::size_t seen_ = 0;   // bytes of tail_ that the framer has looked at
     std::string out_;
     std::size_t written_ = 0;
+    std::int64_t allowance_;   // bytes it may still send at once ([limits] read_rate)
+    Duration refilled_{};
     Wheel::Id deadline_ = 0;
     Shard* moving_to_ = nullptr;
     bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
-    bool resuming_ = false, taking_ = false, overflow_ = false;
+    bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
+    bool is_dry_ = false;   // the last read found nothing: only the descriptor can tell of more
 };
 
 }   // namespace tambo
