@@ -17,9 +17,11 @@ private:
         return Reply{}
             .element("query", "urn:tambo:test:counter")
             .attribute("version", 9)
-            .attribute("count", 0)
+            .attribute("count", ++count_)
             .attribute("own", 0);
     }
+
+    std::uint64_t count_ = 0;
 };
 
 }   // namespace
