@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "modules/sasl/exchange.cpp"   // a fuzzer links the kernel, no module
+#include "modules/sasl/exchange.cpp"   // NOLINT(bugprone-suspicious-include): a fuzzer links the kernel, no module
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace tambo::sasl;
@@ -14,8 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           (data[0] & 0x80) != 0};
     std::string_view rest{reinterpret_cast<const char*>(data) + 1, size - 1};
 
-    (void)decode(rest);
-    (void)read_claim(mechanism, rest.substr(0, rest.find('\xff')));
+    if (const auto bytes = decode(rest); bytes && rest != "=" && tambo::base64(*bytes) != rest) std::abort();
+    const auto claim = read_claim(mechanism, rest.substr(0, rest.find('\xff')));
+    if (claim && claim->name.empty()) std::abort();
     if (mechanism.is_plain()) return 0;
 
     Exchange exchange{library, mechanism, decoy_keys("secret", mechanism.hash, "juliet@localhost", 1), channel};
