@@ -88,9 +88,9 @@ void Connection::pay_for(std::size_t bytes) {
     refilled_ = now;
     if (allowance_ >= 0) return;
     throttled_ = true;
-    shard_->after(Duration{-allowance_ * 1000 / rate + 1}, [weak = weak_from_this()] {
+    shard_->after(Duration{-allowance_ * 1000 / rate + 1}, [weak = weak_from_this(), here = shard_] {
         const auto self = weak.lock();
-        if (!self || self->dropped_) return;
+        if (!self || self->shard_ != here || self->dropped_) return;
         self->throttled_ = false;
         self->after_input();
     });
@@ -208,7 +208,8 @@ bool Connection::may_take_input() const noexcept {
 void Connection::resume_input() {
     if (resuming_ || taking_) return;   // the loop in take_frames looks again by itself
     resuming_ = true;
-    shard_->post([self = shared_from_this()] {
+    shard_->post([self = shared_from_this(), here = shard_] {
+        if (self->shard_ != here) return;   // it moved meanwhile, and went on by itself
         self->resuming_ = false;
         self->after_input();
     });
@@ -239,15 +240,24 @@ bool Connection::prepare_output() {
     if (closing_ || dropped_ || overflow_) return false;
     if (queued() > shard_->kernel.settings.limits.send_queue) {
         overflow_ = true;
-        shard_->touch(*this);
+        flush_later();
         return false;
     }
     if (out_.capacity() < 256) out_ = shard_->take_buffer();
-    if (!is_dirty_) {
-        is_dirty_ = true;
-        shard_->touch(*this);
-    }
+    flush_later();
     return true;
+}
+
+// Once a turn, however often: a connection that has moved on must not be found in its old shard's list.
+void Connection::flush_later() {
+    if (is_dirty_) return;
+    is_dirty_ = true;
+    shard_->touch(*this);
+}
+
+void Connection::end_turn() {
+    is_dirty_ = false;
+    flush();
 }
 
 void Connection::write(const Stanza& stanza) {
@@ -273,7 +283,6 @@ void Connection::write_header() {
 }
 
 void Connection::flush() {
-    is_dirty_ = false;
     if (dropped_ || !socket_ || in_handshake_) return;
     if (overflow_ && !closing_) return drop();   // it does not read; a resumable session waits for its next connection
     if (waits_writable_) return;
@@ -362,8 +371,8 @@ void Connection::shake_hands() {
 }
 
 void Connection::resume_reading() {
-    shard_->post([self = shared_from_this()] {
-        if (!self->waits_readable_) self->on_readable();
+    shard_->post([self = shared_from_this(), here = shard_] {
+        if (self->shard_ == here && !self->waits_readable_) self->on_readable();
     });
 }
 
@@ -382,7 +391,7 @@ void Connection::restart(Shard& home) {
     limits_.bytes = limits.stanza_bytes;
     if (&home != shard_) {
         moving_to_ = &home;
-        shard_->touch(*this);   // moves when <success/> has left
+        flush_later();   // moves when <success/> has left
     } else {
         resume_input();
     }
@@ -398,7 +407,7 @@ void Connection::close_stream() {
     if (header_sent_ && prepare_output()) codec_->write_footer(out_);
     closing_ = true;
     set_deadline(linger_time);
-    shard_->touch(*this);
+    flush_later();
 }
 
 // RFC 6120 §4.9.1: even an error needs a stream to stand in.
@@ -445,6 +454,7 @@ void Connection::drop() {
     clear_deadline();
     boost::system::error_code ignored;
     if (socket_) socket_->close(ignored);
+    socket_.reset();
     if (!entrance_.is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
     if (auto* session = std::exchange(session_, nullptr)) {
         session->attach(nullptr);
@@ -457,7 +467,7 @@ void Connection::drop() {
 
 // Nothing is in flight here: input is not watched, output is written. Bytes already read travel in tail_.
 void Connection::move_home() {
-    if (waits_readable_ || waits_writable_) return;
+    if (waits_readable_ || waits_writable_ || is_dirty_) return;
     auto* to = std::exchange(moving_to_, nullptr);
     clear_deadline();
     const auto self = shared_from_this();
@@ -475,6 +485,7 @@ void Connection::arrive(int descriptor) {
     socket_.emplace(shard_->io, asio::generic::stream_protocol{name.ss_family, 0}, descriptor);
     for (auto& [codec_id, codec] : shard_->codecs)
         if (codec_id == codec_->name()) codec_ = codec;
+    resuming_ = throttled_ = false;
     shard_->adopt(shared_from_this());
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     after_input();

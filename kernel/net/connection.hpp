@@ -55,7 +55,7 @@ public:
     // --- output: appended now, written at the end of the turn
     void write(const Stanza& stanza);
     void write_element(std::string_view xml);
-    void flush();
+    void end_turn();   ///< the shard's turn is over: what was written leaves
     std::size_t queued() const noexcept { return out_.size() - written_; }
     /// Our stream header, as negotiation has it.
     void write_header();
@@ -97,6 +97,8 @@ private:
     bool may_take_input() const noexcept;
     void after_input();
     void pay_for(std::size_t bytes);
+    void flush();
+    void flush_later();
     bool prepare_output();
     bool send_some();
     void wait_writable();

@@ -111,7 +111,7 @@ void Shard::end_turn() {
         if (was_empty) other.post([&other] { other.take_mail(); });
     }
     auto now = std::exchange(dirty_, {});
-    for (const auto& c : now) c->flush();
+    for (const auto& c : now) c->end_turn();
     now.clear();
     if (dirty_.empty()) dirty_ = std::move(now);   // keeps its capacity
     work_off();
