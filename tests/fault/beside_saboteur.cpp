@@ -32,6 +32,9 @@ public:
         tybalt_->send("<presence><show>chat</show></presence>");
         mercutio_->send("<message to='tybalt@localhost' type='chat'><body>Rat-catcher!</body></message>");
         mercutio_->send("<iq type='get' id='v' to='tybalt@localhost/t'><query xmlns='jabber:iq:version'/></iq>");
+        tybalt_->sync_despite_a_fault();
+        mercutio_->sync();
+        stage.settle();
         calm(*tybalt_, "Tybalt");
         calm(*mercutio_, "Mercutio");
     }
@@ -64,9 +67,8 @@ private:
         tybalt_->connect(stage.connect(), silent);
     }
 
-    /// He may have got errors, but he must still be there and answered.
+    /// He may have got errors, but he must still be there.
     static void calm(Client& client, const std::string& name) {
-        client.sync();
         if (client.stream_error() != nullptr)
             throw std::runtime_error{name + " lost the stream to a fault of a module"};
         while (client.poll_inbox()) {
@@ -115,7 +117,8 @@ int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
     for (const auto& script : read_scripts(TAMBO_SOURCE_DIR "/tests/play")) {
         if (!is_fit(script)) continue;
-        register_test("struck_at_all_events", script.name(), script, [script] { perform_beside(script, -1); });
+        register_test("struck_at_all_events", script.name(), script,
+                      [script] { EXPECT_GT(perform_beside(script, -1), 0) << "Tybalt did nothing"; });
         if (is_for_every_event(script))
             register_test("struck_at_the_nth_event", script.name(), script,
                           [script] { strike_at_each_event_in_turn(script); });

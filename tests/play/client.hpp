@@ -50,6 +50,8 @@ public:
     /// A round trip to the server: all that it had for this client before is in the inbox afterwards. Does nothing for
     /// a stream that is not bound, half-sent or closed.
     void sync();
+    /// Asks twice and is content with one answer: for those whose stanzas a fault may cost.
+    void sync_despite_a_fault();
 
     // --- listening ---
     Node receive();                         ///< the next one, waits
@@ -79,6 +81,7 @@ private:
     bool is_ignored(const Node& stanza) const;
     bool is_own_presence(const Node& stanza) const;
     Node take(std::string_view name);   // the first of that name, others stay
+    std::string ask(const std::string& type, const std::string& payload, const std::string& to);   // gives the id
     Node request(const std::string& type, const std::string& payload, const std::string& to);
     void bind();
     void become_available(std::optional<int> priority);
