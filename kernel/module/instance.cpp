@@ -210,8 +210,8 @@ Later<Nothing> Instance::after(Duration wait) {
     return later;
 }
 
-Later<Nothing> Instance::run_in_pool(std::function<void()> job) {
-    Later<Nothing> later;
+Later<Result<Nothing>> Instance::run_in_pool(std::function<void()> job) {
+    Later<Result<Nothing>> later;
     ++running_;
     asio::post(shard_.kernel.pool, [this, state = later.state(), job = std::move(job)]() mutable {
         std::string why;
@@ -225,9 +225,9 @@ Later<Nothing> Instance::run_in_pool(std::function<void()> job) {
         job = nullptr;   // the module's code, before the instance may go
         shard_.post([this, state = std::move(state), why] {
             if (why.empty())
-                state->complete({});
+                state->complete(Nothing{});
             else
-                fault(why);   // the task waits in vain and ends with its stream or at the next drain
+                state->complete(fail(Condition::internal_server_error, why));
             --running_;
         });
     });

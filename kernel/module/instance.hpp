@@ -79,7 +79,7 @@ public:
     void spawn(Task<void> task) override { run(std::move(task)); }
     void defer(std::function<void()> job) override;
     Later<Nothing> after(Duration wait) override;
-    Later<Nothing> run_in_pool(std::function<void()> job) override;
+    Later<Result<Nothing>> run_in_pool(std::function<void()> job) override;
     Time now() const noexcept override;
     Duration uptime() const noexcept override;
     std::vector<std::string> domains() const override;

@@ -117,6 +117,20 @@ void Loader::remember_options(const std::string& name, std::vector<OptionInfo> o
     std::ranges::move(options, std::back_inserter(kernel_.declared));
 }
 
+// The first key that nobody knows; everything else in the file was judged when it was loaded.
+std::string Loader::unknown_keys(const std::string& name, const std::vector<OptionInfo>& options) const {
+    auto declared = kernel_.declared;
+    std::erase_if(declared, [&](const OptionInfo& o) { return o.section == "module " + name; });
+    declared.insert(declared.end(), options.begin(), options.end());
+    auto sections = kernel_sections();
+    sections.push_back("module " + name);
+    for (const auto& l : loaded_) sections.push_back("module " + l.name);
+    const auto found = complaints(kernel_.config, declared, sections);
+    const auto mine = std::ranges::find_if(
+        found, [&](const auto& c) { return c.find("[module " + name + "] \"") != std::string::npos; });
+    return mine == found.end() ? std::string{} : *mine;
+}
+
 // --- start-up
 
 void Loader::load_all(const std::vector<std::string>& names) {
@@ -255,10 +269,7 @@ SwapReport Loader::swap(const std::string& name, const std::filesystem::path& fi
     };
     if (auto why = missing_needs(*prepared); !why.empty()) return give_up("needs", why);
     if (auto why = conflicts(*prepared, name); !why.empty()) return give_up("conflicts", why);
-    if (const auto found = complaints(kernel_.config, prepared->options, {"module " + name}); !found.empty()) {
-        for (const auto& c : found)
-            if (c.find("[module " + name + "]") != std::string::npos) return give_up("options", c);
-    }
+    if (auto why = unknown_keys(name, prepared->options); !why.empty()) return give_up("options", why);
     if (const auto& factory = prepared->instances.front()->store_factory()) {
         try {
             kernel_.store.use(factory);
@@ -275,6 +286,7 @@ SwapReport Loader::swap(const std::string& name, const std::filesystem::path& fi
     remember_options(name, std::move(prepared->options));
     start = std::chrono::steady_clock::now();
     if (old == nullptr) {
+        on_each_shard([&](std::size_t i) { kernel_.shards[i]->introduce(*prepared->instances[i]); });
         loaded_.push_back({name, file, std::move(prepared->image), std::move(prepared->instances), 0});
         report.unmapped = true;
     } else {

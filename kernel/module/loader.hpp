@@ -72,6 +72,7 @@ private:
     Result<Prepared> prepare(const std::filesystem::path& file, const std::string& name);
     std::string conflicts(const Prepared& prepared, const std::string& replacing) const;
     std::string missing_needs(const Prepared& prepared) const;
+    std::string unknown_keys(const std::string& name, const std::vector<OptionInfo>& options) const;
     SwapReport swap(const std::string& name, const std::filesystem::path& file, Loaded* old);
     /// Meets on all shards: hands the state over, then flips all or none. Empty, or why it stayed.
     std::string meet(Instances* old, Instances& fresh, double& pause_ms);

@@ -40,6 +40,8 @@ public:
     const Jid& jid() const noexcept override { return jid_; }
     Account& account() noexcept override;
     Link link() const noexcept override;
+    std::uint64_t received() const noexcept override { return received_; }
+    void count_received() noexcept { ++received_; }
     bool is_available() const noexcept override { return presence_ != nullptr; }
     int priority() const noexcept override { return priority_; }
     const Stanza* presence() const noexcept override { return presence_.get(); }
@@ -76,6 +78,7 @@ private:
     std::unique_ptr<Stanza> presence_;
     std::unique_ptr<std::deque<std::string>> kept_;   // unacknowledged stanzas as XML, oldest first
     std::size_t max_kept_ = 0;
+    std::uint64_t received_ = 0;
     Slots slots_;
     std::vector<std::pair<std::string, Wheel::Id>> timers_;
     int priority_ = 0;

@@ -20,10 +20,20 @@ std::uint64_t ShardJournal::bytes(const Account& account) const noexcept { retur
 Later<Result<std::uint64_t>> ShardJournal::append(Account& account, const Stanza& message, Time accepted,
                                                   std::string id) {
     auto xml = message.str();
+    const auto size = xml.size();
     auto& state = local(account).journal;
     ++state.count;
-    state.bytes += xml.size();
-    return store_.journal_append(owner(account), accepted, std::move(id), std::move(xml));
+    state.bytes += size;
+    const auto asked = store_.asked();
+    auto appended = store_.journal_append(owner(account), accepted, std::move(id), std::move(xml));
+    // What could not be kept does not count against the account.
+    store_.when_kept(asked, [this, size, jid = account.jid()](const std::string& error) {
+        auto* known = error.empty() ? nullptr : find_(jid);
+        if (known == nullptr || known->journal.count == 0) return;
+        --known->journal.count;
+        known->journal.bytes -= std::min<std::uint64_t>(known->journal.bytes, size);
+    });
+    return appended;
 }
 
 Later<Result<std::vector<JournalEntry>>> ShardJournal::read(Account& account, std::uint64_t after, std::size_t limit) {

@@ -1,15 +1,20 @@
 // The Journal of one shard: counts in memory, entries in the store.
 #pragma once
 
+#include <functional>
+
 #include <tambo/journal.hpp>
 
 #include "store/store_service.hpp"
 
 namespace tambo {
 
+class LocalAccount;
+
 class ShardJournal final : public Journal {
 public:
-    explicit ShardJournal(StoreService::Front& store) : store_(store) {}
+    using Find = std::function<LocalAccount*(const Jid& bare)>;
+    ShardJournal(StoreService::Front& store, Find find) : store_(store), find_(std::move(find)) {}
 
     std::uint64_t count(const Account& account) const noexcept override;
     std::uint64_t bytes(const Account& account) const noexcept override;
@@ -21,6 +26,7 @@ public:
 
 private:
     StoreService::Front& store_;
+    Find find_;
 };
 
 }   // namespace tambo

@@ -425,7 +425,8 @@ std::vector<std::string> check(const Config& config) {
             std::ranges::move(loader.check(names), std::back_inserter(found));
             auto sections = kernel_sections();
             for (const auto& name : names) sections.push_back("module " + name);
-            std::ranges::move(complaints(config, kernel.declared, sections), std::back_inserter(found));
+            const bool all_known = found.empty();   // a module that could not be made has not named its options
+            if (all_known) std::ranges::move(complaints(config, kernel.declared, sections), std::back_inserter(found));
             images = loader.release();
         }
         kernel.pool.join();

@@ -23,7 +23,7 @@ Shard::Shard(Kernel& k, unsigned i)
       index(i),
       xml(make_xml_codec()),
       store(k.store.front([this](std::function<void()> job) { post(std::move(job)); })),
-      journal(*store),
+      journal(*store, [this](const Jid& bare) { return find_account(bare); }),
       outgoing_(1),
       clock_timer_(io) {
     read_buffer.resize(read_buffer_bytes);
@@ -173,6 +173,11 @@ void Shard::arm_clock() {
 void Shard::advance() {
     turn([this] { wheel_.advance(steady()); });
     arm_clock();
+}
+
+void Shard::introduce(Instance& newcomer) {
+    for (const auto& [jid, account] : accounts_)
+        if (account->is_loaded()) newcomer.wires().fire(AccountEvent::loaded, *account, nullptr);
 }
 
 void Shard::set_codec(Codec& codec) {

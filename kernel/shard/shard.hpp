@@ -87,6 +87,8 @@ public:
     Hooks::Outcome fire(AccountEvent event, LocalAccount& account, Stanza* stanza = nullptr) {
         return hooks.hears(event) ? hooks.fire(event, account, stanza) : Hooks::Outcome{};
     }
+    /// A module that was not there before hears of the accounts that are in memory (Event::loaded).
+    void introduce(Instance& newcomer);
     void set_codec(Codec& codec);   ///< new streams and moved ones use it by its name
     void run_timer(const Jid& full, const std::string& name);
 

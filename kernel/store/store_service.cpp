@@ -545,6 +545,28 @@ Later<Result<Nothing>> StoreService::Front::put(std::string table, std::string o
     });
 }
 
+Later<Result<Nothing>> StoreService::Front::insert(std::string table, std::string owner, std::string key, Bytes value) {
+    Later<Result<Nothing>> later;
+    const auto bytes = key.size() + value.size();
+    auto is_new = std::make_shared<bool>(false);   // written by the store thread, read here after its answer
+    send(
+        {true, bytes},
+        [is_new, table = std::move(table), owner = std::move(owner), key = std::move(key),
+         value = std::move(value)](StoreDriver& d) {
+            *is_new = !d.get(Space::items, table, owner, key);
+            if (*is_new) d.put(Space::items, table, owner, key, value);
+        },
+        [is_new, state = later.state()](const std::string& error) {
+            if (!error.empty())
+                state->complete(fail(Condition::resource_constraint, error));
+            else if (!*is_new)
+                state->complete(fail(Condition::conflict, "it exists"));
+            else
+                state->complete(Nothing{});
+        });
+    return later;
+}
+
 Later<Result<Nothing>> StoreService::Front::erase(std::string table, std::string owner, std::string key) {
     return ask<Nothing>({true, 0}, [=](StoreDriver& d) {
         d.erase(Space::items, table, owner, key);

@@ -81,6 +81,7 @@ public:
 
     Later<Result<std::optional<Bytes>>> get(std::string table, std::string owner, std::string key) override;
     Later<Result<Nothing>> put(std::string table, std::string owner, std::string key, Bytes value) override;
+    Later<Result<Nothing>> insert(std::string table, std::string owner, std::string key, Bytes value) override;
     Later<Result<Nothing>> erase(std::string table, std::string owner, std::string key) override;
     Later<Result<Rows>> list(std::string table, std::string owner) override;
     Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) override;

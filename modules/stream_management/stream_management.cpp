@@ -28,8 +28,8 @@ constexpr std::string_view ack_timer = "sm-ack";           // a client owes us a
 
 /// What a session with stream management is about. "h" counts modulo 2^32 (§4).
 struct Stream {
-    static constexpr int version = 1;
-    std::uint32_t in = 0;              ///< stanzas taken from the client: the h that we tell
+    static constexpr int version = 2;
+    std::uint32_t in_before = 0;       ///< Session::received() when it was enabled: h counts from there
     std::uint32_t acked = 0;           ///< the last h that the client told
     std::uint32_t max_wait_s = 0;      ///< how long it may stay without connection; 0: it can not be resumed
     std::uint32_t detached_at_s = 0;   ///< uptime when the connection was lost
@@ -193,11 +193,11 @@ private:
         const std::uint32_t news = h - stream.acked;
         // A client that remembers something else than happened can not go on where it left. <failed/> lets it bind
         // anew, where a stream error (§7) would make it come back with the same <resume/> for ever.
-        if (news > session->kept()) return handshake.send(failed(Condition::item_not_found, stream.in));
+        if (news > session->kept()) return handshake.send(failed(Condition::item_not_found, heard(*session)));
         acknowledge(*session, h);
         handshake.resume(
             *session,
-            Writer{}.element("resumed", sm_space).attribute("previd", id).attribute("h", streams_(*session).in).take());
+            Writer{}.element("resumed", sm_space).attribute("previd", id).attribute("h", heard(*session)).take());
     }
 
     Session* find(Account& account, std::string_view id) const {
@@ -227,7 +227,7 @@ private:
         if (name == "resume") return session.send_element(failed(Condition::unexpected_request));
         if (name != "r" && name != "a") return session.close(StreamCondition::unsupported_stanza_type);
         if (!is_enabled(session)) return session.send_element(failed(Condition::unexpected_request));
-        if (name == "r") return session.send_element(answer(streams_(session).in));
+        if (name == "r") return session.send_element(answer(heard(session)));
         answered(session, said);
     }
 
@@ -236,6 +236,7 @@ private:
         auto& stream = streams_(session);
         stream = Stream{};
         stream.is_enabled = true;
+        stream.in_before = static_cast<std::uint32_t>(session.received());
         random_token(id_characters).copy(stream.id, id_characters);
         if (is_true(wish.xml().attribute("resume"))) stream.max_wait_s = wait_for(number(wish.xml().attribute("max")));
         session.keep_sent(static_cast<std::size_t>(std::max<std::int64_t>(max_kept_, 1)));
@@ -252,6 +253,11 @@ private:
         const auto most = std::chrono::duration_cast<seconds>(*resume_timeout_).count();
         const auto ours = static_cast<std::uint32_t>(std::clamp<std::int64_t>(most, 0, 30 * 24 * 3600));
         return wanted && *wanted > 0 ? std::min(*wanted, ours) : ours;
+    }
+
+    /// The h that we tell: what the client sent since it was enabled, refused stanzas included.
+    std::uint32_t heard(Session& session) const {
+        return static_cast<std::uint32_t>(session.received()) - streams_(session).in_before;
     }
 
     void answered(Session& session, const Stanza& said) {
@@ -290,10 +296,7 @@ private:
 
     // --- counting and asking
 
-    void count(Session& session, Stanza& stanza) {
-        notice_priority(session, stanza);
-        if (is_enabled(session)) ++streams_(session).in;
-    }
+    void count(Session& session, Stanza& stanza) { notice_priority(session, stanza); }
 
     void sent(Session& session, Stanza& stanza) {
         if (!is_enabled(session)) return;
@@ -421,7 +424,7 @@ private:
         auto& ended = ended_(session.account());
         ended.last[1] = ended.last[0];
         std::memcpy(ended.last[0].id, stream.id, sizeof stream.id);
-        ended.last[0].in = stream.in;
+        ended.last[0].in = heard(session);
     }
 
     std::optional<std::uint32_t> ended(Account& account, std::string_view id) const {

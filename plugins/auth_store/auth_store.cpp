@@ -39,13 +39,9 @@ public:
             co_return fail(Condition::not_acceptable, "no credentials that can be kept");
         auth_store::Turns::Turn turn{turns_, bare};
         co_await turn.begun();
-        if (only_new) {
-            const auto record = co_await credentials_.get(bare);
-            if (!record) co_return std::unexpected{record.error()};
-            if (*record) co_return fail(Condition::conflict, "the account exists");
-        }
         auto record = auth_store::write(credentials);   // named: g++ 12 destroys some temporaries of co_await twice
-        auto keeping = credentials_.put(bare, {}, std::move(record));
+        auto keeping =
+            only_new ? credentials_.insert(bare, {}, std::move(record)) : credentials_.put(bare, {}, std::move(record));
         co_return co_await std::move(keeping);
     }
 

@@ -47,7 +47,8 @@ public:
 
     /// After <proceed/>: throws away what the client sent too early, then waits for its ClientHello.
     virtual void start_tls() = 0;
-    /// RFC 5929/9266 channel binding data: "tls-exporter", "tls-unique", "tls-server-end-point"; empty if there is none.
+    /// RFC 5929/9266 channel binding data: "tls-exporter", "tls-unique", "tls-server-end-point"; empty if there is
+    /// none.
     virtual Bytes channel_binding(std::string_view type) const = 0;
     /// After <success/>: the stream restarts on the account's home shard.
     virtual void authenticated(const Jid& bare) = 0;

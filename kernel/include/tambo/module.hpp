@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -56,8 +57,8 @@ public:
     virtual void spawn(Task<void> task) = 0;             ///< starts now; the kernel owns it
     virtual void defer(std::function<void()> job) = 0;   ///< runs on this shard, after this turn
     virtual Later<Nothing> after(Duration wait) = 0;
-    /// Runs `job` on a worker thread. It must own all that it touches.
-    virtual Later<Nothing> run_in_pool(std::function<void()> job) = 0;
+    /// Runs `job` on a worker thread. It must own all that it touches. An error means that it threw, with what it said.
+    virtual Later<Result<Nothing>> run_in_pool(std::function<void()> job) = 0;
     /// `auto keys = co_await host().offload([p = password] { return derive(p); });`
     template <class F, class R = std::invoke_result_t<F&>>
     Task<R> offload(F f) {
@@ -66,7 +67,8 @@ public:
         // Named, since g++ 12 destroys some temporaries of a co_await expression twice.
         std::function<void()> job = [result, work] { result->emplace((*work)()); };
         auto done = run_in_pool(std::move(job));
-        co_await std::move(done);
+        const auto ran = co_await std::move(done);
+        if (!ran) throw std::runtime_error(ran.error().text);
         co_return std::move(**result);
     }
 

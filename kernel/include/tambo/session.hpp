@@ -36,6 +36,8 @@ public:
     const Jid& bare_jid() const noexcept;
     virtual Account& account() noexcept = 0;
     virtual Link link() const noexcept = 0;
+    /// Stanzas that came from the client, those that were refused included; the one that is being handled counts.
+    virtual std::uint64_t received() const noexcept = 0;
 
     /// RFC 6121 §4: what the presence module knows, kept by the kernel for routing and for whoever asks.
     virtual bool is_available() const noexcept = 0;

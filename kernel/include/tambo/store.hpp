@@ -85,6 +85,8 @@ public:
     virtual Later<Result<std::optional<Bytes>>> get(std::string table, std::string owner, std::string key) = 0;
     /// Done when it is committed.
     virtual Later<Result<Nothing>> put(std::string table, std::string owner, std::string key, Bytes value) = 0;
+    /// The same, unless there is a row already: conflict. Decided on the store thread, so no two can win.
+    virtual Later<Result<Nothing>> insert(std::string table, std::string owner, std::string key, Bytes value) = 0;
     virtual Later<Result<Nothing>> erase(std::string table, std::string owner, std::string key) = 0;
     virtual Later<Result<Rows>> list(std::string table, std::string owner) = 0;
     virtual Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) = 0;
@@ -111,6 +113,9 @@ public:
     }
     auto put(const Jid& owner, std::string key, Bytes value) {
         return store_->put(table_, std::string{owner.bare_text()}, std::move(key), std::move(value));
+    }
+    auto insert(const Jid& owner, std::string key, Bytes value) {
+        return store_->insert(table_, std::string{owner.bare_text()}, std::move(key), std::move(value));
     }
     auto erase(const Jid& owner, std::string key = {}) {
         return store_->erase(table_, std::string{owner.bare_text()}, std::move(key));
