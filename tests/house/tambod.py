@@ -1,0 +1,152 @@
+"""A tambod of a test's own, in a folder of its own, and what a test needs to talk with it.
+
+Every wait is for something that comes or that ends, and is bounded by the patience below: it is there for a server that
+hangs, not for one that is slow.
+"""
+import base64
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+PATIENCE = 60
+SKIPPED = 77   # what CMakeLists.txt calls SKIP_RETURN_CODE
+HEADER = ("<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' "
+          "xmlns:stream='http://etherx.jabber.org/streams'>")
+
+
+def arguments():
+    """Where the build is, and where the sources are."""
+    if len(sys.argv) != 3:
+        sys.exit("usage: %s BUILD SOURCE" % os.path.basename(sys.argv[0]))
+    return sys.argv[1], sys.argv[2]
+
+
+def expect(is_so, sentence, *details):
+    if not is_so:
+        sys.exit("\n".join(["FAILED: " + sentence, *(str(d) for d in details)]))
+
+
+def ini(sections):
+    """{"server": {"domain": "localhost"}} as the text of an ini file."""
+    return "\n".join("[%s]\n%s" % (name, "".join("%s = %s\n" % entry for entry in keys.items()))
+                     for name, keys in sections.items())
+
+
+def server_section(build, **more):
+    keys = {"domain": "localhost", "data": "data", "control": "tambo.sock", "threads": 2, "plugins": "", "modules": "",
+            "module_path": "%s/modules, %s/plugins" % (build, build)}
+    return {**keys, **more}
+
+
+class Tambod:
+    """Starts when it is made; with `with`, it does not outlive the test."""
+
+    def __init__(self, build, folder, text):
+        self.build, self.folder = build, folder
+        self.said, self.news = [], queue.Queue()
+        file = os.path.join(folder, "tambo.ini")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(text)
+        self.process = subprocess.Popen([build + "/bin/tambod", "--config", file], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.process.stderr:
+            self.news.put(line)
+        self.news.put(None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def log(self):
+        return "".join(self.said)
+
+    def until(self, pattern):
+        """The first match in the log, however old."""
+        while True:
+            found = re.search(pattern, self.log())
+            if found:
+                return found
+            try:
+                line = self.news.get(timeout=PATIENCE)
+            except queue.Empty:
+                line = None
+            expect(line is not None, "tambod never said %r" % pattern, self.log())
+            self.said.append(line)
+
+    def port(self, listener="c2s"):
+        return int(self.until(r"listener %s on port (\d+)" % re.escape(listener)).group(1))
+
+    def ctl(self, *words):
+        done = subprocess.run([self.build + "/bin/tamboctl", "--socket", os.path.join(self.folder, "tambo.sock"), *words],
+                              capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
+        expect(done.returncode == 0, "tamboctl %s failed" % " ".join(words), done.stderr, self.log())
+        return done.stdout
+
+    def stop(self):
+        """Asks it to, and gives its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            expect(False, "SIGTERM did not stop tambod", self.log())
+        while (line := self.news.get(timeout=PATIENCE)) is not None:
+            self.said.append(line)
+        return code
+
+
+class Wire:
+    """One connection, with or without TLS, from the client's side."""
+
+    def __init__(self, connected):
+        self.socket = connected
+        self.socket.settimeout(PATIENCE)
+
+    @classmethod
+    def to(cls, port):
+        return cls(socket.create_connection(("127.0.0.1", port), PATIENCE))
+
+    def send(self, text):
+        self.socket.sendall(text.encode())
+
+    def until(self, pattern):
+        """What came up to a match of `pattern`."""
+        came = ""
+        while not re.search(pattern, came):
+            try:
+                more = self.socket.recv(65536).decode()
+            except OSError as error:
+                more, came = "", "%s (%s)" % (came, error)
+            expect(more, "the stream ended or stands still before %r" % pattern, came)
+            came += more
+        return came
+
+    def until_the_end(self):
+        came = b""
+        while more := self.socket.recv(65536):
+            came += more
+        return came.decode()
+
+    def log_in(self, user, password):
+        """A bound session on an open connection that needs no further TLS (RFC 6120 §6, §7)."""
+        secret = base64.b64encode(("\0%s\0%s" % (user, password)).encode()).decode()
+        self.send(HEADER + "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>" % secret)
+        self.until("<success")
+        self.send(HEADER + "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+        self.until("<jid>[^<]*</jid>")
+
+    def ping(self, ident):
+        self.send("<iq type='get' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>" % ident)
+        answer = self.until("<iq[^>]* id=['\"]%s['\"][^>]*>" % ident)
+        expect("type='result'" in answer, "a ping is answered", answer)
