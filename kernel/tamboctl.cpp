@@ -14,6 +14,7 @@
 namespace {
 
 constexpr const char* default_socket = "/run/tambo/tambo.sock";
+constexpr int not_understood = 2;
 constexpr int not_reachable = 3;
 
 int connect_to(const std::string& path) {
@@ -55,7 +56,11 @@ int main(int argc, char** argv) {
     app.add_flag("--json", json, "answer in JSON");
     app.add_option("command", words, "what to do, with its arguments")->required();
     app.positionals_at_end(false);
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : not_understood;
+    }
 
     const int s = connect_to(path);
     if (s < 0) {

@@ -20,6 +20,14 @@ int check(const std::string& file) {
     return complaints.empty() ? 0 : 1;
 }
 
+void refresh(tambo::Server& server) {
+    try {
+        server.refresh();
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "tambod: %s; everything else goes on\n", e.what());
+    }
+}
+
 // Signals are taken by one thread of our own; the library never touches them.
 int serve(const std::string& file) {
     sigset_t signals;
@@ -32,10 +40,8 @@ int serve(const std::string& file) {
     server.start();
     std::thread listener{[&] {
         for (int signal = 0; sigwait(&signals, &signal) == 0;) {
-            if (signal == SIGHUP)
-                server.refresh();
-            else
-                break;
+            if (signal != SIGHUP) break;
+            refresh(server);
         }
         server.stop();
     }};
@@ -54,7 +60,11 @@ int main(int argc, char** argv) {
     app.add_option("-c,--config,file", file, "the ini file")->capture_default_str();
     app.add_flag("--check", only_check, "look for mistakes in the ini file and in the modules, start nothing");
     app.set_version_flag("--version", std::string{"tambod "} + std::string{tambo::version()});
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    }
     try {
         return only_check ? check(file) : serve(file);
     } catch (const std::exception& e) {

@@ -1,4 +1,4 @@
-// Loading, swapping and unloading modules (DESIGN B.5).
+// Loading, swapping and unloading modules.
 #pragma once
 
 #include <filesystem>

@@ -74,9 +74,17 @@ Control::Answer report(const SwapReport& r, bool json) {
                            r.unmapped ? "is gone" : "stays until its last task has ended")};
 }
 
+Control::Answer unloaded(const SwapReport& r, bool json) {
+    if (json || !r.done) return report(r, json);
+    return {0, fmt::format("module {}: unloaded; its image {}\n", r.module,
+                           r.unmapped ? "is gone" : "stays until its last task has ended")};
+}
+
 Control::Answer user(Server& server, const Words& words) {
     Result<Nothing> done;
-    if (words.size() == 4 && (words[1] == "add" || words[1] == "passwd"))
+    if (words.size() == 4 && words[1] == "passwd")
+        done = server.set_password(words[2], words[3]);
+    else if (words.size() == 4 && words[1] == "add")
         done = server.add_user(words[2], words[3]);
     else if (words.size() == 3 && words[1] == "delete")
         done = server.remove_user(words[2]);
@@ -109,7 +117,7 @@ Control::Answer run_command(Server& server, const std::vector<std::string>& all)
     if (verb == "status" && words.size() == 1) return status(server, json);
     if (verb == "modules" && words.size() == 1) return modules(server, json);
     if (verb == "load" && words.size() == 2) return report(server.load(words[1]), json);
-    if (verb == "unload" && words.size() == 2) return report(server.unload(words[1]), json);
+    if (verb == "unload" && words.size() == 2) return unloaded(server.unload(words[1]), json);
     if (verb == "reload" && words.size() == 2) return report(server.reload(words[1]), json);
     if (verb == "reload" && words.size() == 3) return report(server.reload(words[1], words[2]), json);
     if (verb == "user") return user(server, words);

@@ -81,6 +81,10 @@ public:
     Impl(Config config, Options options)
         : kernel_(std::make_unique<Kernel>(std::move(config), std::move(options))), timer_(supervisor_) {
         const auto& settings = kernel_->settings;
+        // First of all: where another server runs, nothing may be touched.
+        control_ = std::make_unique<Control>(
+            supervisor_, settings.server.control, [this](const auto& words) { return run_command(*commands_, words); },
+            *kernel_->log);
         clean_run_folder(settings.server.run);
         load_certificates(*kernel_);
         for (unsigned i = 0; i < shard_count(settings); ++i)
@@ -95,9 +99,6 @@ public:
                 kernel_->log->warning(
                     "no module is loaded: clients can connect and nothing else; see [server] modules");
             for (const auto& l : settings.listeners) listeners_.push_back(std::make_shared<Listener>(*kernel_, l));
-            control_ = std::make_unique<Control>(
-                supervisor_, settings.server.control,
-                [this](const auto& words) { return run_command(*commands_, words); }, *kernel_->log);
         } catch (...) {
             take_down();
             throw;
@@ -142,10 +143,10 @@ public:
     void wait() {
         if (!kernel_->running) return;
         kernel_->log->info("stopping");
-        control_.reset();
         work_.reset();
         supervisor_.stop();
         if (thread_.joinable()) thread_.join();
+        control_.reset();
         kernel_->shards.front()->post([this] {
             for (auto& l : listeners_) l->stop();
         });
@@ -256,17 +257,36 @@ void Server::refresh() {
 
 namespace {
 
-Task<void> make_user(AuthProvider& auth, Jid jid, Credentials credentials, std::function<void(Result<Nothing>)> done) {
-    auto making = auth.set(std::move(jid), std::move(credentials), false);
-    auto made = co_await std::move(making);
-    done(std::move(made));
+enum class Wanted : std::uint8_t { fresh, known };
+
+// What is awaited has a name: g++ 12 destroys some temporaries of a co_await expression twice.
+Task<void> keep_user(AuthProvider& auth, Jid jid, Credentials credentials, Wanted wanted,
+                     std::function<void(Result<Nothing>)> done) {
+    if (wanted == Wanted::known) {
+        auto asking = auth.exists(jid);
+        const auto exists = co_await std::move(asking);
+        if (!exists) co_return done(std::unexpected{exists.error()});
+        if (!*exists) co_return done(fail(Condition::item_not_found, "no such account"));
+    }
+    auto keeping = auth.set(std::move(jid), std::move(credentials), wanted == Wanted::fresh);
+    auto kept = co_await std::move(keeping);
+    done(std::move(kept));
+}
+
+Task<void> look_for_user(AuthProvider& auth, Jid jid, std::function<void(Result<Nothing>)> done) {
+    auto asking = auth.exists(std::move(jid));
+    const auto exists = co_await std::move(asking);
+    if (!exists) co_return done(std::unexpected{exists.error()});
+    if (!*exists) co_return done(fail(Condition::item_not_found, "no such account"));
+    done(Nothing{});
 }
 
 constexpr std::uint32_t iterations_for_operators = 10'000;
 
+using Done = std::function<void(Result<Nothing>)>;
+
 // Runs `job` on the account's home shard and waits for what it reports.
-Result<Nothing> at_home(Kernel& kernel, const Jid& jid,
-                        const std::function<void(Shard&, std::function<void(Result<Nothing>)>)>& job) {
+Result<Nothing> at_home(Kernel& kernel, const Jid& jid, const std::function<void(Shard&, const Done&)>& job) {
     if (!kernel.running) return fail(Condition::service_unavailable, "the server is not running");
     auto answer = std::make_shared<std::promise<Result<Nothing>>>();
     auto waiting = answer->get_future();
@@ -282,10 +302,7 @@ Result<Nothing> at_home(Kernel& kernel, const Jid& jid,
     return waiting.get();
 }
 
-}   // namespace
-
-Result<Nothing> Server::add_user(std::string_view bare_jid, std::string_view password) {
-    auto& kernel = impl_->kernel();
+Result<Nothing> keep_password(Kernel& kernel, std::string_view bare_jid, std::string_view password, Wanted wanted) {
     const auto jid = Jid::parse(bare_jid);
     if (!jid) return std::unexpected{jid.error()};
     if (!jid->is_bare() || jid->local().empty() || !kernel.is_local(jid->domain()))
@@ -293,20 +310,37 @@ Result<Nothing> Server::add_user(std::string_view bare_jid, std::string_view pas
     const auto prepared = prepare_password(password);
     if (!prepared) return std::unexpected{prepared.error()};
     const auto credentials = derive_credentials(*prepared, iterations_for_operators);
-    return at_home(kernel, *jid, [jid = *jid, credentials](Shard& shard, std::function<void(Result<Nothing>)> done) {
+    return at_home(kernel, *jid, [jid = *jid, credentials, wanted](Shard& shard, const Done& done) {
         if (shard.auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
-        shard.auth_owner->run(make_user(*shard.auth, jid, credentials, [&shard, jid, done](Result<Nothing> made) {
-            if (auto* known = shard.find_account(jid); known != nullptr && made) known->set_exists(true);
-            done(std::move(made));
-        }));
+        shard.auth_owner->run(
+            keep_user(*shard.auth, jid, credentials, wanted, [&shard, jid, done](Result<Nothing> kept) {
+                if (auto* known = shard.find_account(jid); known != nullptr && kept) known->set_exists(true);
+                done(std::move(kept));
+            }));
     });
+}
+
+}   // namespace
+
+Result<Nothing> Server::add_user(std::string_view bare_jid, std::string_view password) {
+    return keep_password(impl_->kernel(), bare_jid, password, Wanted::fresh);
+}
+
+Result<Nothing> Server::set_password(std::string_view bare_jid, std::string_view password) {
+    return keep_password(impl_->kernel(), bare_jid, password, Wanted::known);
 }
 
 Result<Nothing> Server::remove_user(std::string_view bare_jid) {
     const auto jid = Jid::parse(bare_jid);
     if (!jid) return std::unexpected{jid.error()};
-    return at_home(impl_->kernel(), *jid, [jid = *jid](Shard& shard, std::function<void(Result<Nothing>)> done) {
-        shard.remove_account(jid, std::move(done));
+    return at_home(impl_->kernel(), *jid, [jid = *jid](Shard& shard, const Done& done) {
+        if (shard.auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
+        shard.auth_owner->run(look_for_user(*shard.auth, jid, [&shard, jid, done](Result<Nothing> found) {
+            if (found)
+                shard.remove_account(jid, done);
+            else
+                done(std::move(found));
+        }));
     });
 }
 

@@ -1,4 +1,4 @@
-// Hears every event of one user and throws at the n-th: nobody else may notice (DESIGN.md C.6).
+// Hears every event of one user and throws at the n-th: nobody else may notice.
 #include <stdexcept>
 
 #include <tambo/tambo.hpp>

@@ -1,5 +1,5 @@
 // Every play again, with a module swapped after each of its lines, for each module in turn: a feature that survives its
-// own play but not this has state in the wrong place (DESIGN.md C.9).
+// own play but not this has state in the wrong place.
 #include <stdexcept>
 
 #include <tambo/server.hpp>

@@ -1,4 +1,4 @@
-// The journal: messages that must not be lost, one log for each account (DESIGN D.1).
+// The journal: messages that must not be lost, one log for each account.
 #pragma once
 
 #include <cstdint>

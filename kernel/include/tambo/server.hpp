@@ -127,7 +127,10 @@ public:
     /// Looks for renewed certificates and opens the log file anew; what SIGHUP asks for.
     void refresh();
 
+    /// Done when it is kept. conflict: the account exists.
     Result<Nothing> add_user(std::string_view bare_jid, std::string_view password);
+    /// item-not-found: there is no such account. The same for remove_user, which takes away everything that it had.
+    Result<Nothing> set_password(std::string_view bare_jid, std::string_view password);
     Result<Nothing> remove_user(std::string_view bare_jid);
     struct Count {
         std::uint64_t sessions = 0, connections = 0, accounts = 0, stanzas_in = 0, stanzas_out = 0, bytes_in = 0,

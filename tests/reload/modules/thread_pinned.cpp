@@ -1,4 +1,4 @@
-// Pins itself: each thread that touched `scratch` owes it a destructor call, so the code can't go (DESIGN.md B.2).
+// Pins itself: each thread that touched `scratch` owes it a destructor call, so the code can't go.
 #include <string>
 
 #include <tambo/abi.hpp>

@@ -1,4 +1,4 @@
-// Pins itself: built without -fno-gnu-unique, its inline static is one for the whole process (DESIGN.md B.2).
+// Pins itself: built without -fno-gnu-unique, its inline static is one for the whole process.
 #include <tambo/abi.hpp>
 
 template <class T>
