@@ -68,6 +68,7 @@ std::string spelt_as(std::string pattern, std::string_view section) {
 std::vector<std::string> section_names(std::string_view meant, const std::vector<OptionInfo>& declared,
                                        const std::vector<std::string>& sections) {
     std::vector<std::string> names;
+    names.reserve(declared.size() + sections.size());
     for (const auto& option : declared) names.push_back(option.section);
     for (const auto& pattern : sections) names.push_back(spelt_as(pattern, meant));
     return names;

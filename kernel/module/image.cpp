@@ -131,10 +131,12 @@ bool read_symbols(ElfFile& file, Symbols& symbols) {
 /// Keeps the libraries that only this module needs: their own statics must not die and be born with each generation.
 void pin_libraries(void* handle) {
     link_map* map = nullptr;
-    if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return;
+    if (::dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0 || map == nullptr) return;
     const char* names = nullptr;
     for (const auto* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry)
-        if (entry->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(entry->d_un.d_ptr);
+        if (entry->d_tag == DT_STRTAB)
+            names =
+                reinterpret_cast<const char*>(entry->d_un.d_ptr);   // NOLINT(performance-no-int-to-ptr): what ELF has
     if (names == nullptr) return;
     for (const auto* entry = map->l_ld; entry->d_tag != DT_NULL; ++entry) {
         if (entry->d_tag != DT_NEEDED) continue;
@@ -156,7 +158,7 @@ std::string descriptor_complaint(const Descriptor* descriptor) {
 
 /// dlerror() names the private copy, which the operator never saw: only the reason is kept.
 std::string dl_reason(const fs::path& copy) {
-    const auto* text = ::dlerror();
+    const auto* text = ::dlerror();   // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread
     std::string reason = text != nullptr ? text : "no reason given";
     const auto prefix = copy.string() + ": ";
     if (reason.starts_with(prefix)) reason.erase(0, prefix.size());
@@ -202,7 +204,7 @@ Result<std::shared_ptr<Image>> Image::open(const fs::path& built, const fs::path
     if (!fs::is_regular_file(built, error)) return refuse(error ? "does not exist" : "is not a file");
     fs::create_directories(run_dir, error);
 
-    const std::shared_ptr<Image> image{new Image};
+    std::shared_ptr<Image> image{new Image};
     image->built_ = built;
     image->generation_ = next_generation();
     const auto folder = fs::canonical(run_dir, error);   // as /proc/self/maps will write it
@@ -235,7 +237,7 @@ std::string Image::map() {
 
 Image::~Image() {
     // For debuggers and sanitizers, which want names for addresses after the code is gone.
-    if (std::getenv("TAMBO_KEEP_IMAGES") != nullptr) return;
+    if (std::getenv("TAMBO_KEEP_IMAGES") != nullptr) return;   // NOLINT(concurrency-mt-unsafe): nobody sets it
     if (handle_ != nullptr) ::dlclose(handle_);
     std::error_code ignored;
     if (!copy_.empty()) fs::remove(copy_, ignored);

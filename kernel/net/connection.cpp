@@ -183,10 +183,8 @@ void Connection::on_header(const StreamHeader& header) {
 }
 
 void Connection::on_stanza(Stanza& stanza) {
-    (void)stanza.adopt(false);   // without addresses it cannot fail
-    if (session_ != nullptr) {
-        return shard_->receive(*this, *session_, stanza);
-    }
+    if (!stanza.adopt(false)) return close_stream(StreamCondition::invalid_xml);   // addresses come later
+    if (session_ != nullptr) return shard_->receive(*this, *session_, stanza);
     if (!header_seen_) return close_stream(StreamCondition::bad_format);
     negotiation_->element(stanza);
 }
@@ -316,7 +314,7 @@ bool Connection::send_some() {
         Figures::add(shard_->figures.bytes_out, static_cast<std::uint64_t>(n));
         return true;
     }
-    if (errno == EAGAIN || errno == EINTR) return wait_writable(), false;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return wait_writable(), false;
     return drop(), false;
 }
 

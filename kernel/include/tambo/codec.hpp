@@ -14,7 +14,7 @@ namespace tambo {
 
 /// What bounds one frame; the kernel raises `bytes` after authentication.
 struct FrameLimits {
-    std::size_t bytes = 10 * 1024;
+    std::size_t bytes = std::size_t{10} * 1024;
     std::uint32_t depth = 64;
     std::uint32_t attributes = 64;   ///< of one element, namespace declarations included
 };

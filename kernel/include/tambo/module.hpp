@@ -243,13 +243,13 @@ private:
 }   // namespace tambo
 
 /// Last line of a module: class, name, version, version of what save() writes.
-#define TAMBO_MODULE(Class, Name, Version, State)                                                        \
-    extern "C" __attribute__((visibility("default"))) const ::tambo::Descriptor* tambo_module() {        \
-        static constexpr ::tambo::Descriptor descriptor{TAMBO_ABI_TAG,                                   \
-                                                        Name,                                            \
-                                                        Version,                                         \
-                                                        State,                                           \
-                                                        []() -> ::tambo::Module* { return new Class; },  \
-                                                        [](::tambo::Module* module) { delete module; }}; \
-        return &descriptor;                                                                              \
+#define TAMBO_MODULE(Class, Name, Version, State)                                                         \
+    extern "C" __attribute__((visibility("default"))) const ::tambo::Descriptor* tambo_module() {         \
+        static constexpr ::tambo::Descriptor descriptor{TAMBO_ABI_TAG,                                    \
+                                                        Name,                                             \
+                                                        Version,                                          \
+                                                        State,                                            \
+                                                        []() -> ::tambo::Module* { return new (Class); }, \
+                                                        [](::tambo::Module* module) { delete module; }};  \
+        return &descriptor;                                                                               \
     }
