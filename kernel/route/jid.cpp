@@ -86,8 +86,10 @@ constexpr Table domain_table = [] {
 // The text mapped through the table; none if the table refuses a byte.
 std::optional<std::string> mapped(std::string_view raw, const Table& table) {
     std::string text(raw.size(), '\0');
-    for (std::size_t i = 0; i < raw.size(); ++i)
-        if ((text[i] = table[static_cast<unsigned char>(raw[i])]) == '\0') return std::nullopt;
+    for (std::size_t i = 0; i < raw.size(); ++i) {
+        text[i] = table[static_cast<unsigned char>(raw[i])];
+        if (text[i] == '\0') return std::nullopt;
+    }
     return text;
 }
 

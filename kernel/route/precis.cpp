@@ -253,7 +253,7 @@ bool from_utf8(std::string_view bytes, icu::UnicodeString& text) {
     const auto size = static_cast<std::int32_t>(bytes.size());
     for (std::int32_t at = 0; at < size;) {
         UChar32 c = 0;
-        U8_NEXT(raw, at, size, c);
+        U8_NEXT(raw, at, size, c);   // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro
         if (c < 0) return false;
         text += c;
     }

@@ -310,7 +310,7 @@ private:
 
     Option<std::int64_t> max_messages_{"max_messages", 1000,
                                        "messages that may wait for one user; further ones are refused"};
-    Option<Size> max_bytes_{"max_bytes", Size{4 * 1024 * 1024},
+    Option<Size> max_bytes_{"max_bytes", Size{std::uint64_t{4} << 20},
                             "bytes that may wait for one user; further ones are refused"};
     Slot<HandOver> hand_overs_{"offline-hand-over"};
 };
