@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <fmt/core.h>
@@ -172,7 +173,7 @@ std::string read_whole(const std::filesystem::path& file) {
     std::string text(max_file_bytes + 1, '\0');
     if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
     if (!in.is_open() || in.bad())
-        throw ConfigError(fmt::format("{}: cannot be read: {}", file.string(), std::strerror(errno)));
+        throw ConfigError(fmt::format("{}: cannot be read: {}", file.string(), std::generic_category().message(errno)));
     text.resize(static_cast<std::size_t>(in.gcount()));
     return text;
 }

@@ -15,7 +15,7 @@ namespace {
 
 using local = boost::asio::local::stream_protocol;
 
-constexpr std::size_t max_request_bytes = 64 * 1024;
+constexpr std::size_t max_request_bytes = std::size_t{64} << 10;
 
 std::vector<std::string> split(std::string_view line) {
     std::vector<std::string> words{""};

@@ -36,7 +36,7 @@ void walk(std::string_view text, Plain plain, Odd odd) {
     for (std::int32_t at = 0; at < size;) {
         const auto start = at;
         std::int32_t c = 0;
-        U8_NEXT(bytes, at, size, c);
+        U8_NEXT(bytes, at, size, c);   // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro
         const auto character = text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
         if (c < 0 || is_deceptive(c))
             odd(c, character);

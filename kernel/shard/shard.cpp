@@ -11,8 +11,8 @@ namespace tambo {
 
 namespace {
 
-constexpr std::size_t read_buffer_bytes = 64 * 1024;
-constexpr std::size_t buffer_bytes = 4 * 1024;
+constexpr std::size_t read_buffer_bytes = std::size_t{64} << 10;
+constexpr std::size_t buffer_bytes = std::size_t{4} << 10;
 constexpr std::size_t spare_buffers = 256;
 constexpr Duration account_memory{30'000};   // how long an account without sessions stays in memory
 

@@ -20,7 +20,7 @@ namespace tambo {
 /// strangers' names when they have piled up (expat keeps each name that it ever saw).
 class Reader {
 public:
-    static constexpr std::size_t max_parser_bytes = 64 * 1024;
+    static constexpr std::size_t max_parser_bytes = std::size_t{64} << 10;
 
     Reader();
 
