@@ -52,8 +52,14 @@ string(REPLACE /usr/bin/tambod ${CMAKE_INSTALL_FULL_BINDIR}/tambod unit "${unit}
 string(REPLACE /etc/tambo/ ${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo/ unit "${unit}")
 file(WRITE ${PROJECT_BINARY_DIR}/package/tambo.service "${unit}")
 install(FILES ${PROJECT_BINARY_DIR}/package/tambo.service DESTINATION lib/systemd/system)
-# An ini that is there is the operator's.
+# An ini that is there is the operator's. The prefix may come with `cmake --install --prefix`, so it is looked up then.
 install(CODE "
-    if(NOT EXISTS \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo/tambo.ini\")
-        file(INSTALL \"${PROJECT_SOURCE_DIR}/etc/tambo.ini\" DESTINATION \"${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo\")
+    set(folder \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}/tambo\")
+    if(IS_ABSOLUTE \"${CMAKE_INSTALL_SYSCONFDIR}\")
+        set(folder \"${CMAKE_INSTALL_SYSCONFDIR}/tambo\")
+    elseif(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")   # as GNUInstallDirs has it
+        set(folder /etc/tambo)
+    endif()
+    if(NOT EXISTS \"\$ENV{DESTDIR}\${folder}/tambo.ini\")
+        file(INSTALL \"${PROJECT_SOURCE_DIR}/etc/tambo.ini\" DESTINATION \"\${folder}\")
     endif()")

@@ -128,4 +128,8 @@ std::vector<std::string> complaints(const Config& config, const std::vector<Opti
     return all;
 }
 
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {
+    return hint(nearest(name, known));
+}
+
 }   // namespace tambo

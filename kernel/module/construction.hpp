@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tambo/module.hpp>
@@ -35,5 +36,8 @@ private:
 /// prefix).
 std::vector<std::string> complaints(const Config& config, const std::vector<OptionInfo>& declared,
                                     const std::vector<std::string>& sections);
+
+/// "; did you mean bind?" for a name that is near to one of those that are known; empty if none is.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
 
 }   // namespace tambo

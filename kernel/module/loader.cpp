@@ -37,6 +37,26 @@ std::filesystem::path Loader::find(const std::string& name) const {
     return {};
 }
 
+// What is wrong with a module, where [server] names it.
+std::string Loader::at_its_place(const std::string& name, const std::string& why) const {
+    const auto& file = kernel_.config.file();
+    if (!file.empty() && why.starts_with(file + ':')) return why;   // an option: it says its place itself
+    const auto& plugins = kernel_.settings.server.plugins;
+    const auto* key = std::ranges::find(plugins, name) != plugins.end() ? "plugins" : "modules";
+    const auto* entry = kernel_.config.find("server", key);
+    if (entry == nullptr) return fmt::format("module {}: {}", name, why);
+    return fmt::format("{} {}: module {}: {}", kernel_.config.where("server", *entry), key, name, why);
+}
+
+std::string Loader::no_file(const std::string& name) const {
+    std::vector<std::string> there;
+    std::error_code ignored;
+    for (const auto& folder : folders_)
+        for (const auto& entry : std::filesystem::directory_iterator{folder, ignored})
+            if (entry.path().extension() == ".so") there.push_back(entry.path().stem());
+    return fmt::format("there is no file {}.so in the module folders{}", name, did_you_mean(name, there));
+}
+
 Loader::Loaded* Loader::find_loaded(const std::string& name) {
     const auto at = std::ranges::find(loaded_, name, &Loaded::name);
     return at == loaded_.end() ? nullptr : &*at;
@@ -138,13 +158,9 @@ void Loader::load_all(const std::vector<std::string>& names) {
     std::vector<std::pair<std::string, Prepared>> waiting;
     for (const auto& name : names) {
         const auto file = find(name);
-        const bool is_plugin =
-            std::ranges::find(kernel_.settings.server.plugins, name) != kernel_.settings.server.plugins.end();
-        if (file.empty())
-            refuse(kernel_.config, "server", is_plugin ? "plugins" : "modules",
-                   fmt::format("there is no file {}.so in the module folders", name));
+        if (file.empty()) throw ConfigError(at_its_place(name, no_file(name)));
         auto prepared = prepare(file, name);
-        if (!prepared) throw ConfigError(fmt::format("module {}: {}", name, prepared.error().text));
+        if (!prepared) throw ConfigError(at_its_place(name, prepared.error().text));
         remember_options(name, std::move(prepared->options));
         waiting.emplace_back(name, std::move(*prepared));
     }
@@ -179,12 +195,12 @@ std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
     for (const auto& name : names) {
         const auto file = find(name);
         if (file.empty()) {
-            found.push_back(fmt::format("module {}: there is no file {}.so in the module folders", name, name));
+            found.push_back(at_its_place(name, no_file(name)));
             continue;
         }
         auto prepared = prepare(file, name);
         if (!prepared) {
-            found.push_back(fmt::format("module {}: {}", name, prepared.error().text));
+            found.push_back(at_its_place(name, prepared.error().text));
             continue;
         }
         if (auto why = conflicts(*prepared, {}); !why.empty()) found.push_back(fmt::format("module {}: {}", name, why));

@@ -46,6 +46,8 @@ public:
 
     /// Where `NAME.so` is, among the folders; empty if it is nowhere.
     std::filesystem::path find(const std::string& name) const;
+    std::string at_its_place(const std::string& name, const std::string& why) const;
+    std::string no_file(const std::string& name) const;
 
 private:
     using Instances = std::vector<std::unique_ptr<Instance>>;
