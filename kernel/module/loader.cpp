@@ -173,12 +173,11 @@ void Loader::load_all(const std::vector<std::string>& names) {
                 return find_loaded(n) != nullptr ||
                        std::ranges::any_of(waiting, [&](const auto& w) { return w.first == n; });
             });
-            throw ConfigError(
-                fmt::format("module {} {}", name,
-                            cycle ? "is part of a cycle of modules that need each other" : missing_needs(stuck)));
+            throw ConfigError(at_its_place(
+                name, cycle ? "is part of a cycle of modules that need each other" : missing_needs(stuck)));
         }
         if (const auto why = conflicts(next->second, {}); !why.empty())
-            throw ConfigError(fmt::format("module {}: {}", next->first, why));
+            throw ConfigError(at_its_place(next->first, why));
         auto& [name, prepared] = *next;
         if (const auto& factory = prepared.instances.front()->store_factory()) kernel_.store.use(factory);
         double pause = 0;

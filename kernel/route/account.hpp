@@ -122,7 +122,7 @@ public:
     JournalState journal;   ///< what waits, kept in step by the shard's Journal
     Duration last_used{};   ///< for eviction
     Shard& shard() noexcept { return shard_; }
-    bool may_be_evicted() const noexcept { return sessions_.empty() && state_ == State::loaded && pins == 0; }
+    bool may_be_evicted() const noexcept { return sessions_.empty() && state_ != State::loading && pins == 0; }
     unsigned pins = 0;   ///< requests in flight that come back to this object
 
 private:

@@ -48,6 +48,7 @@ void Shard::join() {
 void Shard::shut_down() {
     shutting_down_ = true;
     std::vector<std::shared_ptr<Connection>> all;
+    all.reserve(connections_.size());
     for (const auto& [raw, shared] : connections_) all.push_back(shared);
     turn([&] {
         for (const auto& c : all) c->close_stream(StreamCondition::system_shutdown);
@@ -57,6 +58,7 @@ void Shard::shut_down() {
     });
     post([this] {   // after the flush of that turn
         std::vector<std::shared_ptr<Connection>> rest;
+        rest.reserve(connections_.size());
         for (const auto& [raw, shared] : connections_) rest.push_back(shared);
         for (const auto& c : rest) c->drop();
         work_.reset();
@@ -350,7 +352,7 @@ Task<void> forget_credentials(AuthProvider& auth, Jid bare, std::function<void(R
 }   // namespace
 
 // XEP-0077 §3.2 and every other way to go: credentials first, so that nobody can come back while the rest is erased.
-void Shard::remove_account(Jid bare, std::function<void(Result<Nothing>)> done) {
+void Shard::remove_account(const Jid& bare, std::function<void(Result<Nothing>)> done) {
     if (auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
     auth_owner->run(forget_credentials(*auth, bare, [this, bare, done = std::move(done)](Result<Nothing> gone) {
         if (!gone) return done(std::move(gone));

@@ -76,7 +76,7 @@ public:
     void end_session(LocalSession& session);
     /// The connection of a session broke.
     void detach(LocalSession& session);
-    void remove_account(Jid bare, std::function<void(Result<Nothing>)> done);
+    void remove_account(const Jid& bare, std::function<void(Result<Nothing>)> done);
     void evict_idle_accounts();
     void each_session(const std::function<void(LocalSession&)>& see);
 
