@@ -48,7 +48,7 @@ std::string read_all(int s) {
 
 int main(int argc, char** argv) {
     CLI::App app{"tamboctl - tells a running tambod what to do; `tamboctl help` lists the commands"};
-    const char* from_environment = std::getenv("TAMBO_SOCKET");
+    const char* from_environment = std::getenv("TAMBO_SOCKET");   // NOLINT(concurrency-mt-unsafe): one thread
     std::string path = from_environment != nullptr ? from_environment : default_socket;
     bool json = false;
     std::vector<std::string> words;

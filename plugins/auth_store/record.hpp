@@ -69,6 +69,7 @@ inline std::optional<tambo::ScramKeys> read_keys(std::string_view line) {
     if (!hash || !iterations || !salt || !stored_key) return std::nullopt;
     std::uint32_t count = 0;
     const auto* end = iterations->data() + iterations->size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): from_chars stops at `end`
     if (const auto [stop, error] = std::from_chars(iterations->data(), end, count); error != std::errc{} || stop != end)
         return std::nullopt;
     auto raw_salt = tambo::from_base64(*salt);

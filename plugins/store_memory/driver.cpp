@@ -158,7 +158,7 @@ private:
         return owned ? *owned : owners_[std::string{owner}];
     }
 
-    void restore_later(Space space, std::string_view owner, Key key) {
+    void restore_later(Space space, std::string_view owner, const Key& key) {
         auto* owned = find(owner);
         auto* rows = owned ? &owned->rows(space) : nullptr;
         const bool existed = rows && rows->contains(key);
