@@ -4,10 +4,11 @@ include(CMakePackageConfigHelpers)
 
 set(TAMBO_MODULE_DIR ${CMAKE_INSTALL_LIBDIR}/tambo/modules)
 set(TAMBO_PLUGIN_DIR ${CMAKE_INSTALL_LIBDIR}/tambo/plugins)
+set(TAMBO_PLAY ${CMAKE_INSTALL_BINDIR}/tambo-play)
 set(TAMBO_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tambo)
 
 install(TARGETS tambo EXPORT tambo_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS tambod tamboctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS tambod tamboctl tambo-play RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # tambo_install_modules(FOLDER DESTINATION): every module that was defined in FOLDER or below.
 function(tambo_install_modules folder destination)
@@ -15,7 +16,6 @@ function(tambo_install_modules folder destination)
     foreach(target IN LISTS targets)
         get_target_property(type ${target} TYPE)
         if(type STREQUAL MODULE_LIBRARY)
-            set_target_properties(${target} PROPERTIES INSTALL_RPATH "")   # libtambo is there before any module
             install(TARGETS ${target} LIBRARY DESTINATION ${destination})
         endif()
     endforeach()
@@ -32,7 +32,8 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/kernel/include/tambo DESTINATION ${CMAKE
         FILES_MATCHING PATTERN *.hpp)
 install(EXPORT tambo_targets NAMESPACE tambo:: FILE tamboTargets.cmake DESTINATION ${TAMBO_PACKAGE_DIR})
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/tamboConfig.cmake.in ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake
-                              INSTALL_DESTINATION ${TAMBO_PACKAGE_DIR} PATH_VARS TAMBO_MODULE_DIR TAMBO_PLUGIN_DIR)
+                              INSTALL_DESTINATION ${TAMBO_PACKAGE_DIR} PATH_VARS TAMBO_MODULE_DIR TAMBO_PLUGIN_DIR
+                              TAMBO_PLAY)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/tamboConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake ${PROJECT_BINARY_DIR}/package/tamboConfigVersion.cmake
               ${CMAKE_CURRENT_LIST_DIR}/tambo_module.cmake ${CMAKE_CURRENT_LIST_DIR}/module.map

@@ -28,8 +28,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path build_dir{TAMBO_BINARY_DIR};
-
 /// Gone with everything in it when the play is over.
 class Folder {
 public:
@@ -57,8 +55,10 @@ std::string join(const std::vector<std::string>& words, std::string_view between
 }
 
 std::string module_path(const std::vector<fs::path>& folders) {
-    std::vector<std::string> all{build_dir / "modules", build_dir / "plugins"};
+    std::vector<std::string> all;
     for (const auto& folder : folders) all.push_back(folder);
+    all.push_back(home().modules);
+    all.push_back(home().plugins);
     return join(all, ", ");
 }
 
@@ -227,7 +227,7 @@ private:
     }
 
     void start() {
-        const auto binary = (build_dir / "bin" / "tambod").string();
+        const auto binary = home().tambod.string();
         const auto ini = (folder_.path() / "tambo.ini").string();
         const auto output = (folder_.path() / "output").string();
         tambod_ = ::fork();
@@ -276,12 +276,14 @@ std::unique_ptr<Stage> in_process(const Cast& cast) { return std::make_unique<In
 
 std::unique_ptr<Stage> over_tcp(const std::vector<Setting>& settings) { return std::make_unique<OverTcp>(settings); }
 
-std::vector<std::string> all_modules() {
+std::vector<std::string> modules_in(const fs::path& folder) {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator{build_dir / "modules"})
+    for (const auto& entry : fs::directory_iterator{folder})
         if (entry.path().extension() == ".so") names.push_back(entry.path().stem());
     std::ranges::sort(names);
     return names;
 }
+
+std::vector<std::string> all_modules() { return modules_in(home().modules); }
 
 }   // namespace play

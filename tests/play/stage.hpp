@@ -37,18 +37,27 @@ public:
     virtual tambo::Server* server() noexcept { return nullptr; }
 };
 
-/// What the in-process stage loads. Names come from the build's folders; `files` are loaded from where they are.
+/// Where tambo lies: the build for the tests, the prefix for tambo-play. Each program says which (home.cpp,
+/// tambo_play.cpp).
+struct Home {
+    std::filesystem::path modules, plugins, tambod;
+};
+Home home();
+
+/// What the in-process stage loads.
 struct Cast {
     std::vector<std::string> modules;   ///< empty: every module there is, with store_memory and auth_store
     std::vector<Setting> settings;
-    std::vector<std::filesystem::path> folders;   ///< searched besides those of the build
+    std::vector<std::filesystem::path> folders;   ///< searched before those of home()
     unsigned threads = 2;                         ///< so that plays cross shards
 };
 
 std::unique_ptr<Stage> in_process(const Cast& cast);
 std::unique_ptr<Stage> over_tcp(const std::vector<Setting>& settings);
 
-/// Every module of the build, without plugins.
+/// Every module in a folder, by name.
+std::vector<std::string> modules_in(const std::filesystem::path& folder);
+/// Every module of home(), without plugins.
 std::vector<std::string> all_modules();
 
 }   // namespace play

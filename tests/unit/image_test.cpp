@@ -163,19 +163,4 @@ TEST_F(Images, refuses_what_would_pin_itself) {
     EXPECT_TRUE(has(refusal(std::string{villains} + "thread_pinned.so"), "thread_local"));
 }
 
-TEST(LintModule, says_what_the_loader_would_say_and_how_to_mend_it) {
-    const auto lint = [](const std::string& villain) {
-        const auto command =
-            std::string{TAMBO_SOURCE_DIR "/contrib/lint-module "} + villains + villain + ".so >/dev/null 2>&1";
-        return std::system(command.c_str());
-    };
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "sanitizers bring such symbols along, so modules are not linted";
-#endif
-    EXPECT_EQ(lint("harmless"), 0);
-    EXPECT_NE(lint("unique_pinned"), 0);
-    EXPECT_NE(lint("thread_pinned"), 0);
-    EXPECT_NE(lint("no_entry"), 0);
-}
-
 }   // namespace
