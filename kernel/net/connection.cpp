@@ -38,6 +38,7 @@ Connection::~Connection() = default;
 void Connection::open() {
     shard_->adopt(shared_from_this());
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
+    pay_for(0);   // a new connection does not escape the debt of its address
     if (!entrance_.direct_tls) return wait_readable();
     tls_.emplace(shard_->kernel.tls, socket_->native_handle(), std::string_view{}, true);
     in_handshake_ = true;
@@ -75,20 +76,31 @@ void Connection::on_readable() {
     after_input();
 }
 
-// Who sends faster than allowed is read more slowly; TCP tells it to wait (RFC 6120 §13.12).
+// Who sends faster than allowed is read more slowly; TCP tells it to wait (RFC 6120 §13.12). It pays twice: from its
+// own allowance, and from the one that it shares with all others of its address.
 void Connection::pay_for(std::size_t bytes) {
+    if (entrance_.is_private) return;
+    const auto own = own_wait(bytes);
+    const auto wait = std::max(own, shard_->kernel.gate.pay(origin_, bytes, shard_->steady()));
+    if (wait > Duration::zero()) throttle(wait);
+}
+
+Duration Connection::own_wait(std::size_t bytes) {
     const auto& limits = shard_->kernel.settings.limits;
-    if (limits.read_rate == 0 || entrance_.is_private) return;
+    if (limits.read_rate == 0) return Duration::zero();
     const auto rate = static_cast<std::int64_t>(limits.read_rate);
     allowance_ -= static_cast<std::int64_t>(bytes);
-    if (allowance_ >= 0) return;
+    if (allowance_ >= 0) return Duration::zero();
     const auto now = shard_->steady();
     const auto earned = std::min<std::int64_t>((now - refilled_).count(), 3'600'000) * rate / 1000;
     allowance_ = std::min(allowance_ + earned, static_cast<std::int64_t>(limits.read_burst));
     refilled_ = now;
-    if (allowance_ >= 0) return;
+    return allowance_ >= 0 ? Duration::zero() : Duration{-allowance_ * 1000 / rate + 1};
+}
+
+void Connection::throttle(Duration wait) {
     throttled_ = true;
-    shard_->after(Duration{-allowance_ * 1000 / rate + 1}, [weak = weak_from_this(), here = shard_] {
+    shard_->after(wait, [weak = weak_from_this(), here = shard_] {
         const auto self = weak.lock();
         if (!self || self->shard_ != here || self->dropped_) return;
         self->throttled_ = false;
@@ -486,6 +498,7 @@ void Connection::arrive(int descriptor) {
     resuming_ = throttled_ = false;
     shard_->adopt(shared_from_this());
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
+    pay_for(0);   // what it still owes
     after_input();
 }
 

@@ -97,6 +97,8 @@ private:
     bool may_take_input() const noexcept;
     void after_input();
     void pay_for(std::size_t bytes);
+    Duration own_wait(std::size_t bytes);
+    void throttle(Duration wait);
     void flush();
     void flush_later();
     bool prepare_output();

@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t first_sweep = 1024;
 constexpr std::array<std::uint8_t, 12> v4_mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};   // RFC 4291 §2.5.5.2
 constexpr std::size_t v6_customer_bytes = 8;
+constexpr double longest_wait_ms = 3'600'000;   // then it is asked again
 
 }   // namespace
 
@@ -62,14 +63,18 @@ std::size_t Origin::hash() const noexcept {
     return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()});
 }
 
-double Gate::Bucket::level(Duration now, std::uint32_t allowed, Duration window) const noexcept {
+double Gate::Bucket::level(Duration now, double allowed, Duration window) const noexcept {
     const auto passed = static_cast<double>(std::max(now - at, Duration::zero()).count());
     const auto whole = static_cast<double>(std::max(window, Duration{1}).count());
     return std::max(0.0, used - passed / whole * allowed);
 }
 
-void Gate::Bucket::take(Duration now, std::uint32_t allowed, Duration window) noexcept {
-    used = std::min(level(now, allowed, window) + 1, static_cast<double>(allowed));
+void Gate::Bucket::take(Duration now, double allowed, Duration window) noexcept {
+    set(std::min(level(now, allowed, window) + 1, allowed), now);
+}
+
+void Gate::Bucket::set(double level, Duration now) noexcept {
+    used = level;
     at = now;
 }
 
@@ -118,6 +123,22 @@ bool Gate::may_register(const Origin& origin, Duration now) {
     return true;
 }
 
+Duration Gate::pay(const Origin& origin, std::size_t bytes, Duration now) {
+    if (limits_.bytes_per_second == 0) return Duration::zero();
+    const std::scoped_lock lock{mutex_};
+    Entry& payer = entry(origin, now);
+    // What was read beyond the allowance stays a debt, however many connections made it: it is not capped.
+    payer.bytes.set(owed_bytes(payer, now) + static_cast<double>(bytes), now);
+    const double debt = payer.bytes.used - static_cast<double>(limits_.burst_bytes);
+    if (debt <= 0) return Duration::zero();
+    const double wait = std::min(debt * 1000 / static_cast<double>(limits_.bytes_per_second), longest_wait_ms);
+    return Duration{static_cast<Duration::rep>(std::ceil(wait))};
+}
+
+double Gate::owed_bytes(const Entry& entry, Duration now) const noexcept {
+    return entry.bytes.level(now, static_cast<double>(limits_.bytes_per_second), std::chrono::seconds{1});
+}
+
 std::size_t Gate::connections() const {
     const std::scoped_lock lock{mutex_};
     return connections_;
@@ -142,7 +163,8 @@ Gate::Entry& Gate::entry(const Origin& origin, Duration now) {
 
 bool Gate::is_idle(const Entry& entry, Duration now) const noexcept {
     return entry.connections == 0 && entry.failures.level(now, limits_.auth_failures, limits_.auth_window) == 0 &&
-           entry.registrations.level(now, limits_.registrations, limits_.registration_window) == 0;
+           entry.registrations.level(now, limits_.registrations, limits_.registration_window) == 0 &&
+           owed_bytes(entry, now) == 0;
 }
 
 void Gate::forget_idle(Duration now) {

@@ -1,4 +1,5 @@
-// Who may come in: limits per address on connections, failed logins and registrations (RFC 6120 §13.12).
+// Who may come in, and how much: limits per address on connections, failed logins, registrations and bytes (RFC 6120
+// §13.12).
 #pragma once
 
 #include <array>
@@ -33,7 +34,7 @@ private:
 };
 
 /// Counts what each origin does and says when it is too much. Nobody is exempt. Thread-safe; asked once for each
-/// connection, login and registration, never for a stanza.
+/// connection, login and registration, never for a stanza; where bytes are limited, once for each read from a socket.
 ///
 /// Allowances refill evenly: with `auth_failures` 10 and `auth_window` 1 min, ten may fail at once, and one more every
 /// six seconds. An origin without connections whose allowances are full again is forgotten. Should ever more than
@@ -47,6 +48,8 @@ public:
         Duration auth_window = std::chrono::minutes{1};
         std::uint32_t registrations = 0;
         Duration registration_window = std::chrono::hours{1};
+        std::uint64_t bytes_per_second = 0;
+        std::uint64_t burst_bytes = 0;   ///< what an origin may send at once before bytes_per_second slows it down
         std::size_t origins = 100'000;
     };
 
@@ -61,6 +64,10 @@ public:
     bool may_authenticate(const Origin& origin, Duration now);   ///< false: too many failures, answer without trying
     bool may_register(const Origin& origin, Duration now);       ///< true uses one up
 
+    /// So many bytes were read from one of the origin's connections. Gives the time for which nothing more should be
+    /// read from that one: all of them pay from the same allowance.
+    Duration pay(const Origin& origin, std::size_t bytes, Duration now);
+
     std::size_t connections() const;
     std::size_t known_origins() const;
 
@@ -69,12 +76,13 @@ private:
     struct Bucket {
         double used = 0;
         Duration at{};
-        double level(Duration now, std::uint32_t allowed, Duration window) const noexcept;
-        void take(Duration now, std::uint32_t allowed, Duration window) noexcept;
+        double level(Duration now, double allowed, Duration window) const noexcept;
+        void take(Duration now, double allowed, Duration window) noexcept;
+        void set(double level, Duration now) noexcept;
     };
     struct Entry {
         std::size_t connections = 0;
-        Bucket failures, registrations;
+        Bucket failures, registrations, bytes;
         Duration touched{};
     };
     struct Hash {
@@ -86,6 +94,7 @@ private:
     void forget_idle(Duration now);
     void forget_oldest();
     bool is_idle(const Entry& entry, Duration now) const noexcept;
+    double owed_bytes(const Entry& entry, Duration now) const noexcept;
 
     const Limits limits_;
     mutable std::mutex mutex_;

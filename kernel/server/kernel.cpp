@@ -41,6 +41,8 @@ Gate::Limits gate_limits(const LimitSettings& limits) {
     l.auth_window = limits.auth_window;
     l.registrations = limits.registrations_per_address;
     l.registration_window = limits.registration_window;
+    l.bytes_per_second = limits.address_rate;
+    l.burst_bytes = limits.address_burst;
     return l;
 }
 

@@ -356,6 +356,12 @@ void read_sizes(SectionReader& section, LimitSettings& limits) {
                   0);
     section.bytes(limits.read_burst, "read_burst",
                   "bytes that a client may send at once before read_rate slows it down", 1024);
+    section.bytes(limits.address_rate, "address_rate",
+                  "bytes a second that the server reads from all connections of one address (IPv6: of one /64) "
+                  "together; 0: no limit",
+                  0);
+    section.bytes(limits.address_burst, "address_burst",
+                  "bytes that an address may send at once before address_rate slows it down", 1024);
 }
 
 void read_counts(SectionReader& section, LimitSettings& limits) {

@@ -51,6 +51,8 @@ struct LimitSettings {
     std::size_t send_queue = std::size_t{8} << 20;   ///< bytes that may wait for one peer
     std::size_t read_rate = std::size_t{1} << 20;    ///< bytes a second from one session; 0: no limit
     std::size_t read_burst = std::size_t{4} << 20;   ///< what a session may send at once before read_rate slows it
+    std::size_t address_rate = 0;   ///< bytes a second from all connections of one address; 0: no limit
+    std::size_t address_burst = std::size_t{16} << 20;   ///< what an address may send at once before address_rate
 };
 
 /// [tls]

@@ -22,6 +22,13 @@ void Negotiation::refresh_info() {
     info_.is_secure = connection_.is_secure();
     info_.can_secure = !info_.is_secure && connection_.entrance().may_start_tls;
     info_.may_authenticate = info_.is_secure || connection_.entrance().plaintext_auth;
+    const auto& limits = connection_.shard().kernel.settings.limits;
+    const bool is_known = !info_.account.empty();
+    info_.max_stanza_bytes = is_known ? limits.stanza_bytes : limits.stanza_bytes_before_auth;
+    // Who does not log in is sent away; who has is asked by TCP, if there is one.
+    const bool has_tcp = !connection_.entrance().is_private;
+    const Duration idle = !is_known ? limits.negotiation_time : has_tcp ? limits.keepalive : Duration::zero();
+    info_.idle_seconds = static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(idle).count());
 }
 
 // RFC 6120 §4.7: what a header has to say before it gets an answer.

@@ -78,6 +78,7 @@ TEST(Gate, without_limits_everybody_may_do_everything) {
         gate.auth_failed(verona, 0ms);
         EXPECT_TRUE(gate.may_authenticate(verona, 0ms));
         EXPECT_TRUE(gate.may_register(verona, 0ms));
+        EXPECT_EQ(gate.pay(verona, std::size_t{1} << 30, 0ms), 0ms);
     }
 }
 
@@ -108,6 +109,45 @@ TEST(Gate, registrations_are_counted_when_they_are_allowed) {
     EXPECT_FALSE(gate.may_register(verona, 0ms));
     EXPECT_FALSE(gate.may_register(verona, 29min));
     EXPECT_TRUE(gate.may_register(verona, 31min));
+}
+
+TEST(Gate, bytes_of_all_connections_of_an_address_come_out_of_one_allowance) {
+    Gate gate{{.bytes_per_second = 1000, .burst_bytes = 5000}};
+    EXPECT_EQ(gate.pay(verona, 3000, 0ms), 0ms);
+    EXPECT_EQ(gate.pay(verona, 2000, 0ms), 0ms) << "as much as allowed at once";
+    EXPECT_EQ(gate.pay(verona, 500, 0ms), 500ms) << "the first connection waits";
+    EXPECT_EQ(gate.pay(verona, 1000, 0ms), 1500ms) << "and the second one behind it";
+    EXPECT_EQ(gate.pay(mantua, 5000, 0ms), 0ms);
+    EXPECT_EQ(gate.pay(verona, 1, 1500ms), 1ms) << "the debt is paid, the allowance is not back yet";
+    EXPECT_EQ(gate.pay(verona, 1000, 3s), 0ms);
+    EXPECT_EQ(gate.pay(verona, 5000, 1h), 0ms);
+    EXPECT_EQ(gate.pay(verona, 1, 1h), 1ms) << "an hour of silence saves up no more than a burst";
+}
+
+TEST(Gate, an_ipv6_customer_does_not_escape_by_another_address) {
+    Gate gate{{.bytes_per_second = 1000, .burst_bytes = 1000}};
+    EXPECT_EQ(gate.pay(Origin::parse("2001:db8:1:2::1"), 1000, 0ms), 0ms);
+    EXPECT_EQ(gate.pay(Origin::parse("2001:db8:1:2::2"), 1000, 0ms), 1s);
+}
+
+TEST(Gate, coming_back_does_not_pay_a_debt) {
+    Gate gate{{.bytes_per_second = 1000, .burst_bytes = 1000}};
+    EXPECT_TRUE(gate.admit(verona, 0ms));
+    EXPECT_EQ(gate.pay(verona, 3000, 0ms), 2s);
+    gate.leave(verona, 1s);
+    EXPECT_EQ(gate.known_origins(), 1U) << "it has bytes to answer for";
+    EXPECT_TRUE(gate.admit(verona, 1s));
+    EXPECT_EQ(gate.pay(verona, 0, 1s), 1s);
+    gate.leave(verona, 10s);
+    EXPECT_EQ(gate.known_origins(), 0U);
+}
+
+TEST(Gate, who_owes_bytes_is_forgotten_when_there_are_too_many_of_them) {
+    Gate gate{{.bytes_per_second = 1, .burst_bytes = 1, .origins = 1000}};
+    for (int i = 0; i < 10'000; ++i) {
+        gate.pay(Origin::parse(fmt::format("10.1.{}.{}", i / 250, i % 250)), 1'000'000, Duration{i});
+        ASSERT_LE(gate.known_origins(), 1000U) << "after " << i;
+    }
 }
 
 TEST(Gate, a_stray_leave_does_no_harm) {

@@ -22,12 +22,14 @@ enum class Phase : std::uint8_t {
 
 /// What is known of a stream under negotiation.
 struct StreamInfo {
-    std::string domain;              ///< whom the client's stream header named; one of our hosts
-    bool is_secure = false;          ///< TLS is on
-    bool can_secure = false;         ///< there is a certificate, and TLS is not on yet
-    bool may_authenticate = false;   ///< secure, or the ini allows authentication in the clear on this listener
-    Jid account;                     ///< bare; empty before authentication
-    std::string address;             ///< the peer's
+    std::string domain;                 ///< whom the client's stream header named; one of our hosts
+    bool is_secure = false;             ///< TLS is on
+    bool can_secure = false;            ///< there is a certificate, and TLS is not on yet
+    bool may_authenticate = false;      ///< secure, or the ini allows authentication in the clear on this listener
+    Jid account;                        ///< bare; empty before authentication
+    std::string address;                ///< the peer's
+    std::size_t max_stanza_bytes = 0;   ///< longest element that is taken from now on
+    std::uint32_t idle_seconds = 0;   ///< silence after which the server looks whether anybody is there; 0: it does not
 };
 
 /// A resource that two want (RFC 6120 §7.7.2.2).
