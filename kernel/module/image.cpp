@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <fstream>
 #include <link.h>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
@@ -196,6 +197,28 @@ std::string pinning_complaint(const fs::path& path) {
     return {};
 }
 
+namespace {
+
+/// What the linker has mapped of this file.
+std::uint64_t bytes_of(const fs::path& copy) {
+    struct Search {
+        std::string path;
+        std::uint64_t bytes = 0;
+    } search{copy.string()};
+    ::dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* found) {
+            auto& s = *static_cast<Search*>(found);
+            if (s.path != info->dlpi_name) return 0;
+            for (const auto& header : std::span{info->dlpi_phdr, info->dlpi_phnum})
+                if (header.p_type == PT_LOAD) s.bytes += header.p_memsz;
+            return 1;
+        },
+        &search);
+    return search.bytes;
+}
+
+}   // namespace
+
 Result<std::shared_ptr<Image>> Image::open(const fs::path& built, const fs::path& run_dir) {
     const auto refuse = [&built](const std::string& complaint) {
         return fail(Condition::not_acceptable, fmt::format("{} {}", built.string(), complaint));
@@ -232,6 +255,7 @@ std::string Image::map() {
     if (auto complaint = descriptor_complaint(descriptor); !complaint.empty()) return complaint;
     descriptor_ = descriptor;
     pin_libraries(handle_);
+    mapped_bytes_ = bytes_of(copy_);
     return {};
 }
 

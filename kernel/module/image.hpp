@@ -27,6 +27,7 @@ public:
     std::uint64_t generation() const noexcept { return generation_; }
     const std::filesystem::path& copy() const noexcept { return copy_; }
     const std::filesystem::path& built() const noexcept { return built_; }
+    std::uint64_t mapped_bytes() const noexcept { return mapped_bytes_; }   ///< code and data of this copy
 
     /// Looks into /proc/self/maps: is this copy still mapped? (after the Image is gone: was it unmapped?)
     static bool mapped(const std::filesystem::path& copy);
@@ -36,7 +37,7 @@ private:
     std::string map();   // dlopen and the entry; why not, or empty
     void* handle_ = nullptr;
     const Descriptor* descriptor_ = nullptr;
-    std::uint64_t generation_ = 0;
+    std::uint64_t generation_ = 0, mapped_bytes_ = 0;
     std::filesystem::path copy_, built_;
 };
 

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "module/construction.hpp"
+#include "module/giving.hpp"
 #include "route/account.hpp"
 #include "server/kernel.hpp"
 #include "shard/shard.hpp"
@@ -15,9 +16,15 @@ Module::~Module() = default;
 // --- breadcrumb
 
 Breadcrumb::Breadcrumb(Instance& instance) noexcept
-    : shard_(instance.home()), outer_(shard_.crumb.exchange(instance.crumb(), std::memory_order_relaxed)) {}
+    : shard_(instance.home()), outer_(shard_.crumb.load(std::memory_order_relaxed)), measured_(shard_.meter.is_on()) {
+    shard_.crumb.store(instance.crumb(), std::memory_order_relaxed);
+    if (measured_) outer_cost_ = shard_.meter.enter(&instance.cost());
+}
 
-Breadcrumb::~Breadcrumb() { shard_.crumb.store(outer_, std::memory_order_relaxed); }
+Breadcrumb::~Breadcrumb() {
+    shard_.crumb.store(outer_, std::memory_order_relaxed);
+    if (measured_) shard_.meter.leave(outer_cost_);
+}
 
 // --- tasks
 
@@ -77,7 +84,8 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
       shard_(shard),
       name_(image_->descriptor().name),
       crumb_(shard.kernel.lasting_name(name_)),
-      log_(shard.kernel.logger.named(name_)) {
+      log_(shard.kernel.logger.named(name_)),
+      cost_(shard.kernel.board.cost(name_, shard.index)) {
     const Construction construction{this, config, "module " + name_, declared};
     std::string why;
     try {
@@ -137,10 +145,11 @@ void Instance::arm(Tick& tick) {
 }
 
 void Instance::fault(std::string_view what) noexcept {
-    ++faults_;
+    const auto count = faults_.load(std::memory_order_relaxed) + 1;
+    faults_.store(count, std::memory_order_relaxed);
     // Once per cause would be best; a fault in a busy handler must at least not drown the log.
-    if (faults_ <= 10 || faults_ % 1000 == 0)
-        log_->error("fault {} on shard {}: {}; the stanza was answered with an error, everything else goes on", faults_,
+    if (count <= 10 || count % 1000 == 0)
+        log_->error("fault {} on shard {}: {}; the stanza was answered with an error, everything else goes on", count,
                     shard_.index, what);
 }
 
@@ -174,6 +183,22 @@ void Instance::feature(std::string_view space, Scope scope) {
 }
 void Instance::identity(Identity identity, Scope scope) {
     wires_.identities.push_back({std::move(identity), scope, this});
+}
+void Instance::form(std::string xml, Scope scope) { wires_.forms.push_back({std::move(xml), scope, this}); }
+Counter& Instance::counter(std::string_view name, std::string_view help) {
+    return shard_.kernel.board.counter({name_, std::string{name}, std::string{help}}, shard_.index);
+}
+Gauge& Instance::gauge(std::string_view name, std::string_view help) {
+    return shard_.kernel.board.gauge({name_, std::string{name}, std::string{help}}, shard_.index);
+}
+void Instance::keeps(std::string_view table, std::string_view what) {
+    wires_.kept.push_back({std::string{table}, std::string{what}, this});
+}
+void Instance::add_command(Command declared, void* self, CommandThunk call, PrefillThunk prefill) {
+    wires_.commands.push_back({std::move(declared), self, call, prefill, this});
+}
+void Instance::add_http(std::string_view path, void* self, HttpThunk call) {
+    wires_.routes.push_back({std::string{path}, self, call, this});
 }
 void Instance::provide(StoreFactory factory) { store_factory_ = std::move(factory); }
 void Instance::provide(AuthProvider* auth) { provided_auth_ = auth; }
@@ -254,10 +279,69 @@ std::vector<Identity> Instance::identities(Scope scope) const {
     return found;
 }
 
+std::vector<std::string> Instance::forms(Scope scope) const {
+    std::vector<std::string> found;
+    for (const auto& f : shard_.hooks.forms)
+        if ((static_cast<unsigned>(f.scope) & static_cast<unsigned>(scope)) != 0) found.push_back(f.xml);
+    return found;
+}
+
+bool Instance::is_admin(const Jid& jid) const noexcept { return shard_.kernel.is_admin(jid); }
+Server& Instance::server() noexcept { return *shard_.kernel.server; }
+
+std::vector<Command> Instance::commands() const {
+    std::vector<Command> all;
+    for (const auto& c : shard_.hooks.commands) all.push_back(c.declared);
+    return all;
+}
+
+Later<Result<CommandResult>> Instance::give(std::string node, CommandCall call) {
+    Later<Result<CommandResult>> later;
+    give_command(shard_, std::move(node), std::move(call),
+                 [state = later.state()](Result<CommandResult> result) { state->complete(std::move(result)); });
+    return later;
+}
+
+Later<Result<CommandCall>> Instance::prefill(std::string node, CommandCall call) {
+    Later<Result<CommandCall>> later;
+    prefill_command(shard_, std::move(node), std::move(call),
+                    [state = later.state()](Result<CommandCall> filled) { state->complete(std::move(filled)); });
+    return later;
+}
+
+Stanza Instance::export_account(Account& account) {
+    auto user = Stanza::parse("<user/>");
+    shard_.fire(Event::exported, static_cast<LocalAccount&>(account), &*user);
+    return std::move(*user);
+}
+
+void Instance::import_account(Account& account, Stanza& user) {
+    shard_.fire(Event::imported, static_cast<LocalAccount&>(account), &user);
+}
+
 std::string Instance::version() const { return std::string{tambo::version()}; }
 std::string Instance::data_folder() const { return shard_.kernel.settings.server.data.string(); }
 Bytes Instance::secret(std::string_view purpose) const { return shard_.kernel.secret(purpose); }
 Account* Instance::find_account(const Jid& bare) noexcept { return shard_.find_account(bare); }
+
+Later<Account*> Instance::load_account(const Jid& bare) {
+    Later<Account*> later;
+    if (&shard_.kernel.home(bare) != &shard_) {
+        later.state()->complete(nullptr);
+        return later;
+    }
+    auto& account = shard_.account(bare);
+    account.when_loaded(
+        [&account, state = later.state()](bool loaded) { state->complete(loaded ? &account : nullptr); });
+    return later;
+}
+
+void Instance::each_session(const std::function<void(Session&)>& see) {
+    std::vector<Jid> all;
+    shard_.each_session([&all](LocalSession& session) { all.push_back(session.jid()); });
+    for (const auto& jid : all)
+        if (auto* session = shard_.find_session(jid)) see(*session);
+}
 
 Later<Result<Nothing>> Instance::remove_account(const Jid& bare) {
     Later<Result<Nothing>> later;

@@ -1,6 +1,7 @@
 // A module on one shard: what it asked for, what it may ask, what of it is still running.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,7 @@
 
 #include "module/image.hpp"
 #include "route/hooks.hpp"
+#include "server/figures.hpp"
 #include "server/log.hpp"
 #include "shard/wheel.hpp"
 
@@ -50,7 +52,8 @@ public:
 
     /// Counts and logs a fault of the module's code.
     void fault(std::string_view what) noexcept;
-    std::uint64_t faults() const noexcept { return faults_; }
+    std::uint64_t faults() const noexcept { return faults_.load(std::memory_order_relaxed); }
+    ModuleCost& cost() noexcept { return cost_; }
     /// A name that outlives the image, for breadcrumbs.
     const char* crumb() const noexcept { return crumb_; }
     Shard& home() noexcept { return shard_; }
@@ -64,6 +67,10 @@ public:
     // --- Wiring
     void feature(std::string_view space, Scope scope) override;
     void identity(Identity identity, Scope scope) override;
+    void form(std::string xml, Scope scope) override;
+    Counter& counter(std::string_view name, std::string_view help) override;
+    Gauge& gauge(std::string_view name, std::string_view help) override;
+    void keeps(std::string_view table, std::string_view what) override;
     void provide(StoreFactory factory) override;
     void provide(AuthProvider* auth) override;
     void codec(std::unique_ptr<Codec> codec) override;
@@ -86,10 +93,20 @@ public:
     bool is_local(std::string_view domain) const noexcept override;
     std::vector<std::string> features(Scope scope) const override;
     std::vector<Identity> identities(Scope scope) const override;
+    std::vector<std::string> forms(Scope scope) const override;
     std::string version() const override;
     std::string data_folder() const override;
+    bool is_admin(const Jid& jid) const noexcept override;
+    Server& server() noexcept override;
+    std::vector<Command> commands() const override;
+    Later<Result<CommandResult>> give(std::string node, CommandCall call) override;
+    Later<Result<CommandCall>> prefill(std::string node, CommandCall call) override;
+    Stanza export_account(Account& account) override;
+    void import_account(Account& account, Stanza& user) override;
     Bytes secret(std::string_view purpose) const override;
     Account* find_account(const Jid& bare) noexcept override;
+    Later<Account*> load_account(const Jid& bare) override;
+    void each_session(const std::function<void(Session&)>& see) override;
     Later<Result<Nothing>> remove_account(const Jid& bare) override;
     Later<Result<Nothing>> kept() override;
     void account_made(const Jid& bare) override;
@@ -103,6 +120,8 @@ private:
     void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) override;
     void add_timer(std::string_view name, void* self, TimerThunk) override;
     void add_tick(Duration, void* self, TickThunk) override;
+    void add_command(Command, void* self, CommandThunk, PrefillThunk) override;
+    void add_http(std::string_view path, void* self, HttpThunk) override;
 
     struct Tick {
         Duration interval;
@@ -128,12 +147,14 @@ private:
     std::unordered_map<std::uint64_t, std::coroutine_handle<>> tasks_;
     std::uint64_t next_task_ = 1;
     std::uint64_t running_ = 0;   // deferred and pooled closures on their way
-    std::uint64_t faults_ = 0;
+    std::atomic<std::uint64_t> faults_{0};
+    ModuleCost& cost_;
     bool live_ = false;
     Module* module_ = nullptr;
 };
 
-/// Names the module that runs, for the watchdog and the crash note, as long as it is in scope.
+/// Names the module that runs, for the watchdog and the crash note, as long as it is in scope; in a turn that is
+/// measured it also charges the module with its time.
 class Breadcrumb {
 public:
     explicit Breadcrumb(Instance& instance) noexcept;
@@ -144,6 +165,8 @@ public:
 private:
     Shard& shard_;
     const char* outer_;
+    ModuleCost* outer_cost_ = nullptr;
+    bool measured_;
 };
 
 }   // namespace tambo

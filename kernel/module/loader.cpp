@@ -16,6 +16,7 @@ namespace {
 constexpr Duration drain{30'000};   // how long tasks of an old generation may go on
 constexpr int quick_sweeps = 50;    // a swap reports the old image's fate if that is known soon
 constexpr Duration quick_sweep{2};
+constexpr std::size_t remembered_swaps = 100;
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
@@ -116,6 +117,14 @@ std::string Loader::conflicts(const Prepared& prepared, const std::string& repla
             for (const auto& b : theirs.on_element)
                 if (a.space == b.space)
                     return fmt::format("module {} already takes the elements of {}", other.name, a.space);
+        for (const auto& a : mine.commands)
+            for (const auto& b : theirs.commands)
+                if (a.declared.node == b.declared.node ||
+                    (!a.declared.words.empty() && a.declared.words == b.declared.words))
+                    return fmt::format("module {} already has the command {}", other.name, a.declared.node);
+        for (const auto& a : mine.routes)
+            for (const auto& b : theirs.routes)
+                if (a.path == b.path) return fmt::format("module {} already answers for {}", other.name, a.path);
         if (prepared.instances.front()->store_factory() && other.instances.front()->store_factory())
             return fmt::format("plugin {} already is the store", other.name);
         if (prepared.instances.front()->provided_auth() != nullptr &&
@@ -319,6 +328,34 @@ SwapReport Loader::swap(const std::string& name, const std::filesystem::path& fi
 
 SwapReport Loader::load(const std::string& name) {
     const std::lock_guard guard{lock_};
+    return remember("load", load_now(name));
+}
+
+SwapReport Loader::reload(const std::string& name, const std::filesystem::path& file) {
+    const std::lock_guard guard{lock_};
+    return remember("reload", reload_now(name, file));
+}
+
+SwapReport Loader::unload(const std::string& name) {
+    const std::lock_guard guard{lock_};
+    return remember("unload", unload_now(name));
+}
+
+SwapReport Loader::remember(std::string kind, SwapReport report) {
+    ++(report.done ? history_.done : history_.refused);
+    if (history_.latest.size() >= remembered_swaps) history_.latest.erase(history_.latest.begin());
+    history_.latest.push_back({kernel_.clock->now(), std::move(kind), report});
+    return report;
+}
+
+Loader::History Loader::history() const {
+    const std::lock_guard guard{lock_};
+    auto history = history_;
+    history.pinned = retired_.size();
+    return history;
+}
+
+SwapReport Loader::load_now(const std::string& name) {
     if (find_loaded(name) != nullptr)
         return {false, name, "load", "is loaded already; use reload", {}, 0, 0, 0, 0, false};
     const auto file = find(name);
@@ -328,15 +365,13 @@ SwapReport Loader::load(const std::string& name) {
     return swap(name, file, nullptr);
 }
 
-SwapReport Loader::reload(const std::string& name, const std::filesystem::path& file) {
-    const std::lock_guard guard{lock_};
+SwapReport Loader::reload_now(const std::string& name, const std::filesystem::path& file) {
     auto* old = find_loaded(name);
     if (old == nullptr) return {false, name, "find", "is not loaded", {}, 0, 0, 0, 0, false};
     return swap(name, file.empty() ? old->file : file, old);
 }
 
-SwapReport Loader::unload(const std::string& name) {
-    const std::lock_guard guard{lock_};
+SwapReport Loader::unload_now(const std::string& name) {
     SwapReport report;
     report.module = name;
     report.step = "unload";
@@ -433,10 +468,11 @@ std::vector<ModuleInfo> Loader::modules() const {
         info.state = "live";
         info.file = l.file.string();
         info.generation = l.image->generation();
+        info.image_bytes = l.image->mapped_bytes();
         for (const auto& i : l.instances) info.faults += i->faults();
         list.push_back(std::move(info));
     }
-    for (const auto& r : retired_) list.push_back({r.name, {}, "draining", r.copy.string(), {}, 0, 0});
+    for (const auto& r : retired_) list.push_back({r.name, {}, "draining", r.copy.string(), {}, 0, 0, 0});
     return list;
 }
 

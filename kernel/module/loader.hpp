@@ -37,6 +37,12 @@ public:
     SwapReport reload(const std::string& name, const std::filesystem::path& file = {});
     SwapReport unload(const std::string& name);
     std::vector<ModuleInfo> modules() const;
+    /// What was swapped, loaded and unloaded since the start.
+    struct History {
+        std::vector<SwapRecord> latest;   ///< a hundred at most, oldest first
+        std::uint64_t done = 0, refused = 0, pinned = 0;
+    };
+    History history() const;
 
     /// Destroys what retired instances have become free; called now and then by the supervisor.
     void sweep();
@@ -81,6 +87,10 @@ private:
     bool retire(std::string name, std::shared_ptr<Image> image, Instances instances);
     bool sweep(Retired& retired);
     void on_each_shard(const std::function<void(std::size_t)>& job) const;
+    SwapReport load_now(const std::string& name);
+    SwapReport reload_now(const std::string& name, const std::filesystem::path& file);
+    SwapReport unload_now(const std::string& name);
+    SwapReport remember(std::string kind, SwapReport report);
     void remember_options(const std::string& name, std::vector<OptionInfo> options);
     Loaded* find_loaded(const std::string& name);
 
@@ -89,6 +99,7 @@ private:
     mutable std::mutex lock_;
     std::vector<Loaded> loaded_;
     std::vector<Retired> retired_;
+    History history_;
 };
 
 }   // namespace tambo

@@ -67,13 +67,18 @@ void Connection::on_readable() {
         if (got == Read::end) return drop();
         is_dry_ = got == Read::nothing;
         if (is_dry_) break;
-        Figures::add(shard_->figures.bytes_in, bytes.size());
+        count_bytes(bytes.size(), 0);
         pay_for(bytes.size());
         take(bytes);
         const bool filled = bytes.size() == shard_->read_buffer.size();
         if (dropped_ || (!filled && !(tls_ && tls_->has_pending()))) break;
     }
     after_input();
+}
+
+void Connection::count_bytes(std::size_t in, std::size_t out) {
+    shard_->count_bytes(codec_->name(), in, out);
+    if (session_ != nullptr) session_->count_bytes(in, out);
 }
 
 // Who sends faster than allowed is read more slowly; TCP tells it to wait (RFC 6120 §13.12). It pays twice: from its
@@ -313,7 +318,7 @@ bool Connection::send_some() {
         const auto sent = tls_->write(rest);
         if (sent.state == Tls::State::done) {
             written_ += sent.bytes;
-            Figures::add(shard_->figures.bytes_out, sent.bytes);
+            count_bytes(0, sent.bytes);
             return true;
         }
         if (sent.state == Tls::State::want_read) return wait_readable(), false;
@@ -323,7 +328,7 @@ bool Connection::send_some() {
     const auto n = ::send(socket_->native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) {
         written_ += static_cast<std::size_t>(n);
-        Figures::add(shard_->figures.bytes_out, static_cast<std::uint64_t>(n));
+        count_bytes(0, static_cast<std::size_t>(n));
         return true;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return wait_writable(), false;

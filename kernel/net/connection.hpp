@@ -96,6 +96,7 @@ private:
     void on_footer();
     bool may_take_input() const noexcept;
     void after_input();
+    void count_bytes(std::size_t in, std::size_t out);
     void pay_for(std::size_t bytes);
     Duration own_wait(std::size_t bytes);
     void throttle(Duration wait);

@@ -45,7 +45,8 @@ const std::string* Slots::find(std::string_view name) const noexcept {
 
 // --- session
 
-LocalSession::LocalSession(LocalAccount& account, Jid jid) : account_(account), jid_(std::move(jid)) {}
+LocalSession::LocalSession(LocalAccount& account, Jid jid)
+    : account_(account), jid_(std::move(jid)), since_(account.shard().kernel.clock->now()), active_(since_) {}
 
 LocalSession::~LocalSession() { cancel_timers(); }
 
@@ -82,7 +83,8 @@ void LocalSession::send(Stanza& stanza) {
         kept_->push_back(std::move(xml));
     }
     if (connection_ != nullptr) connection_->write(stanza);
-    Figures::add(shard.figures.stanzas_out, 1);
+    ++sent_;
+    shard.figures.out.count(stanza);
     shard.fire(Event::sent, *this, &stanza);
     // A client that never acknowledges costs itself its session, not the server its memory.
     if (kept_ && kept_->size() > max_kept_ && !ended_)
@@ -228,6 +230,7 @@ const std::string* LocalAccount::row(std::string_view table, std::string_view ke
 }
 
 void LocalAccount::put_row(std::string_view table, std::string_view key, std::string value) {
+    shard_.must_be_declared(table);
     auto t = rows_.find(table);
     if (t == rows_.end()) t = rows_.emplace(std::string{table}, Table{}).first;
     shard_.store->put_row(std::string{table}, std::string{jid_.text()}, std::string{key}, value);
@@ -289,6 +292,10 @@ bool LocalAccount::deliver_to_all(Stanza& stanza) {
         delivered = true;
     }
     return delivered;
+}
+
+void LocalAccount::send(Stanza stanza) {
+    if (!shard_.fire(Event::outgoing, *this, &stanza).handled) shard_.route_later(std::move(stanza));
 }
 
 void LocalAccount::deliver_bare(Stanza& stanza) { arrive_message(stanza, nullptr); }

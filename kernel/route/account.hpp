@@ -41,7 +41,17 @@ public:
     Account& account() noexcept override;
     Link link() const noexcept override;
     std::uint64_t received() const noexcept override { return received_; }
-    void count_received() noexcept { ++received_; }
+    void count_received(Time now) noexcept {
+        ++received_;
+        active_ = now;
+    }
+    Traffic traffic() const noexcept override { return {received_, sent_, bytes_in_, bytes_out_}; }
+    void count_bytes(std::size_t in, std::size_t out) noexcept {
+        bytes_in_ += in;
+        bytes_out_ += out;
+    }
+    Time since() const noexcept override { return since_; }
+    Time active() const noexcept override { return active_; }
     bool is_available() const noexcept override { return presence_ != nullptr; }
     int priority() const noexcept override { return priority_; }
     const Stanza* presence() const noexcept override { return presence_.get(); }
@@ -78,7 +88,8 @@ private:
     std::unique_ptr<Stanza> presence_;
     std::unique_ptr<std::deque<std::string>> kept_;   // unacknowledged stanzas as XML, oldest first
     std::size_t max_kept_ = 0;
-    std::uint64_t received_ = 0;
+    std::uint64_t received_ = 0, sent_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+    Time since_, active_;
     Slots slots_;
     std::vector<std::pair<std::string, Wheel::Id>> timers_;
     int priority_ = 0;
@@ -93,6 +104,7 @@ public:
     const Jid& jid() const noexcept override { return jid_; }
     bool exists() const noexcept override { return exists_; }
     std::span<Session* const> sessions() noexcept override { return sessions_; }
+    void send(Stanza stanza) override;
     void deliver_bare(Stanza& stanza) override;
     std::span<const Contact> contacts() const noexcept override { return contacts_; }
     void set_contact(const Contact& contact) override;

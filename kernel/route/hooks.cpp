@@ -73,6 +73,25 @@ const Hooks::OnTimer* Hooks::find_timer(std::string_view name) const noexcept {
     return nullptr;
 }
 
+const Hooks::OnCommand* Hooks::find_command(std::string_view node) const noexcept {
+    for (const auto& c : commands)
+        if (c.declared.node == node) return &c;
+    return nullptr;
+}
+
+const Hooks::Route* Hooks::find_route(std::string_view path) const noexcept {
+    const Route* best = nullptr;
+    for (const auto& r : routes) {
+        const bool fits = r.path == path || (r.path.ends_with('/') && path.starts_with(r.path));
+        if (fits && (best == nullptr || r.path.size() > best->path.size())) best = &r;
+    }
+    return best;
+}
+
+bool Hooks::keeps(std::string_view table) const noexcept {
+    return std::ranges::any_of(kept, [table](const Kept& k) { return k.table == table; });
+}
+
 namespace {
 
 template <class List>
@@ -104,6 +123,10 @@ void Hooks::merge(const Hooks& other) {
     append(on_timer, other.on_timer);
     append(features, other.features);
     append(identities, other.identities);
+    append(forms, other.forms);
+    append(commands, other.commands);
+    append(routes, other.routes);
+    append(kept, other.kept);
 }
 
 void Hooks::remove(const Instance* owner) {
@@ -115,6 +138,10 @@ void Hooks::remove(const Instance* owner) {
     drop(on_timer, owner);
     drop(features, owner);
     drop(identities, owner);
+    drop(forms, owner);
+    drop(commands, owner);
+    drop(routes, owner);
+    drop(kept, owner);
 }
 
 }   // namespace tambo

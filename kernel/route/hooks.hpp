@@ -66,6 +66,28 @@ struct Hooks {
         Scope scope;
         Instance* owner;
     };
+    struct Form {
+        std::string xml;
+        Scope scope;
+        Instance* owner;
+    };
+    struct OnCommand {
+        Command declared;
+        void* self;
+        Wiring::CommandThunk call;
+        Wiring::PrefillThunk prefill;
+        Instance* owner;
+    };
+    struct Route {
+        std::string path;   ///< ends in a slash: all below it, too
+        void* self;
+        Wiring::HttpThunk call;
+        Instance* owner;
+    };
+    struct Kept {
+        std::string table, what;
+        Instance* owner;
+    };
 
     std::array<std::vector<OnSession>, static_cast<std::size_t>(SessionEvent::count)> on_session;
     std::array<std::vector<OnAccount>, static_cast<std::size_t>(AccountEvent::count)> on_account;
@@ -75,6 +97,10 @@ struct Hooks {
     std::vector<OnTimer> on_timer;
     std::vector<Feature> features;
     std::vector<Known> identities;
+    std::vector<Form> forms;
+    std::vector<OnCommand> commands;
+    std::vector<Route> routes;
+    std::vector<Kept> kept;
 
     bool hears(SessionEvent event) const noexcept { return !on_session[static_cast<std::size_t>(event)].empty(); }
     bool hears(AccountEvent event) const noexcept { return !on_account[static_cast<std::size_t>(event)].empty(); }
@@ -90,6 +116,9 @@ struct Hooks {
     const OnElement* find_element(std::string_view space) const noexcept;
     const Step* find_step(Phase phase, std::string_view space) const noexcept;
     const OnTimer* find_timer(std::string_view name) const noexcept;
+    const OnCommand* find_command(std::string_view node) const noexcept;
+    const Route* find_route(std::string_view path) const noexcept;   ///< the longest that fits
+    bool keeps(std::string_view table) const noexcept;
 
     /// Adds everything from `other` (an instance's own list), keeping the order of priorities and ranks.
     void merge(const Hooks& other);

@@ -24,8 +24,8 @@ constexpr std::string_view question_prefix = "tambo-";
 
 void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanza) {
     if (stanza.kind() == Stanza::Kind::other) return receive_element(connection, session, stanza);
-    Figures::add(figures.stanzas_in, 1);
-    session.count_received();
+    figures.in.count(stanza);
+    session.count_received(now());
     const auto root = stanza.xml();
     const auto from = root.attribute("from");
     if (!from.empty() && from != session.jid().text() && from != session.jid().bare_text()) {

@@ -85,7 +85,8 @@ Kernel::Kernel(Config c, Server::Options options)
       store(*log),
       pool(std::max(1U, std::thread::hardware_concurrency())),
       manual_timers(options.manual_timers),
-      master_secret(load_secret(settings.server.data)) {}
+      master_secret(load_secret(settings.server.data)),
+      started(clock->now()) {}
 
 Kernel::~Kernel() = default;
 
@@ -93,6 +94,11 @@ Shard& Kernel::home(const Jid& jid) noexcept { return *shards[jid.bare_hash() % 
 
 bool Kernel::is_local(std::string_view domain) const noexcept {
     return std::ranges::find(settings.server.domains, domain) != settings.server.domains.end();
+}
+
+bool Kernel::is_admin(const Jid& jid) const noexcept {
+    return std::ranges::find(settings.server.admins, jid.bare_text(), [](const Jid& a) { return a.text(); }) !=
+           settings.server.admins.end();
 }
 
 Bytes Kernel::secret(std::string_view purpose) const {

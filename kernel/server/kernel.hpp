@@ -18,6 +18,7 @@
 
 #include "net/gate.hpp"
 #include "net/tls.hpp"
+#include "server/figures.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
 #include "store/store_service.hpp"
@@ -38,6 +39,7 @@ struct Kernel {
     std::vector<OptionInfo> declared;   ///< supervisor only
     const Settings settings;
     const std::shared_ptr<Clock> clock;
+    FigureBoard board;
     Logger logger;
     std::unique_ptr<NamedLog> log;   ///< the kernel's own lines
     TlsStore tls;
@@ -50,9 +52,12 @@ struct Kernel {
     std::atomic<std::uint64_t> connections{0};
     std::atomic<bool> running{false};   ///< shards have threads
     std::atomic<bool> stopping{false};
+    Server* server = nullptr;   ///< for modules; null while a configuration is only checked
+    const Time started;
 
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
     bool is_local(std::string_view domain) const noexcept;
+    bool is_admin(const Jid& jid) const noexcept;
     Bytes secret(std::string_view purpose) const;
     /// A copy that stays for as long as the server: breadcrumbs may outlive the module that they name.
     const char* lasting_name(const std::string& name);

@@ -333,6 +333,15 @@ ServerSettings read_server(const Config& config, std::vector<OptionInfo>& declar
     section.path(server.control, "control", "socket on which tamboctl talks to the server", server.run / "tambo.sock",
                  "RUN/tambo.sock");
     section.count(server.threads, "threads", "shards, each with a thread of its own; 0: one for each core", 0, 1024);
+    List admins;
+    section.read(admins, "admins", "accounts (user@domain) that may give administrators' commands in their client");
+    for (const auto& text : admins) {
+        auto admin = Jid::parse(text);
+        if (!admin || !admin->is_bare() || admin->local().empty())
+            section.refuse("admins",
+                           fmt::format("\"{}\" is no account; expected a list such as juliet@example.org", text));
+        server.admins.push_back(std::move(*admin));
+    }
     section.read(server.modules, "modules", "protocol features to load");
     check_names(section, "modules", server.modules);
     section.read(server.plugins, "plugins", "storage and authentication to load, before the modules");

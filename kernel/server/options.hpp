@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <tambo/jid.hpp>
 #include <tambo/log.hpp>
 #include <tambo/option.hpp>
 #include <tambo/server.hpp>
@@ -22,6 +23,7 @@ struct ServerSettings {
     std::filesystem::path run;       ///< default: data/run
     std::filesystem::path control;   ///< the control socket; default: run/tambo.sock
     unsigned threads = 0;            ///< 0: one for each core
+    std::vector<Jid> admins;         ///< bare; who may give commands for administrators
     List modules, plugins;           ///< names, in the order of the ini
     std::vector<std::filesystem::path>
         module_path;   ///< searched in order for NAME.so; empty: where tambo is installed

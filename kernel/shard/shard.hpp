@@ -28,9 +28,19 @@
 
 namespace tambo {
 
+/// Stanzas by kind.
+struct KindFigures {
+    Counter messages, presences, iqs;
+    void count(const Stanza& stanza) noexcept {
+        (stanza.is_message() ? messages : stanza.is_presence() ? presences : iqs).add();
+    }
+    std::uint64_t sum() const noexcept { return messages.value() + presences.value() + iqs.value(); }
+};
+
 /// Figures of one shard; written by its thread, read by anybody.
 struct Figures {
-    std::atomic<std::uint64_t> sessions{0}, accounts{0}, stanzas_in{0}, stanzas_out{0}, bytes_in{0}, bytes_out{0};
+    std::atomic<std::uint64_t> sessions{0}, accounts{0}, bytes_in{0}, bytes_out{0};
+    KindFigures in, out;
     static void add(std::atomic<std::uint64_t>& figure, std::uint64_t n) noexcept {
         figure.store(figure.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
     }
@@ -90,6 +100,8 @@ public:
     /// A module that was not there before hears of the accounts that are in memory (Event::loaded).
     void introduce(Instance& newcomer);
     void set_codec(Codec& codec);   ///< new streams and moved ones use it by its name
+    /// Throws if no module said that it keeps this table (Wiring::keeps).
+    void must_be_declared(std::string_view table) const;
     void run_timer(const Jid& full, const std::string& name);
 
     // --- connections
@@ -105,9 +117,16 @@ public:
     /// Runs `job` as one turn.
     template <class F>
     void turn(F&& job) {
+        meter.begin_turn();
+        now_.reset();
         job();
         work_off();
         schedule_end();
+    }
+    /// Wall clock, looked at once a turn.
+    Time now() noexcept {
+        if (!now_) now_ = kernel.clock->now();
+        return *now_;
     }
     Duration steady() const noexcept { return kernel.clock->steady(); }
     /// Wheel timers follow the clock; manual clocks call this.
@@ -129,6 +148,10 @@ public:
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into
     Figures figures;
+    /// Bytes by codec; this shard's thread only.
+    std::vector<Stats::Wire> wires;
+    void count_bytes(std::string_view codec, std::size_t in, std::size_t out);
+    Meter meter;
     std::atomic<const char*> crumb{nullptr};   ///< the module that runs now
 
 private:
@@ -163,6 +186,7 @@ private:
     std::deque<Stanza> to_route_;
     std::vector<std::string> spare_buffers_;
     std::vector<std::unique_ptr<LocalSession>> graveyard_;   // ended in this turn; somebody may still hold a reference
+    std::optional<Time> now_;
     bool working_off_ = false, end_scheduled_ = false, shutting_down_ = false;
 
     struct Question {

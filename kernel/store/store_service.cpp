@@ -28,6 +28,16 @@ constexpr std::string_view no_store = "no store is loaded";
 constexpr std::string_view overloaded = "the store has too much to do; try again later";
 constexpr std::string_view general_failure = "the store failed; try again later";
 
+void count(Histogram& histogram, double seconds) {
+    if (histogram.bounds.empty()) {
+        histogram.bounds = {0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2};
+        histogram.counts.resize(histogram.bounds.size() + 1);
+    }
+    const auto at = std::ranges::lower_bound(histogram.bounds, seconds) - histogram.bounds.begin();
+    ++histogram.counts[static_cast<std::size_t>(at)];
+    histogram.sum += seconds;
+}
+
 double milliseconds(Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
 /// Runs `f`; the text of what it threw, empty if nothing. Only the text is kept: the exception's type may be unloaded
@@ -366,6 +376,7 @@ void StoreService::Impl::commit(std::span<Request> requests) {
         const std::lock_guard lock{mutex_};
         ++figures_.commits;
         figures_.last_commit_ms = milliseconds(took);
+        count(figures_.commit_times, std::chrono::duration<double>(took).count());
     }
     answer(requests);
 }
@@ -538,6 +549,7 @@ Later<Result<std::optional<Bytes>>> StoreService::Front::get(std::string table, 
 }
 
 Later<Result<Nothing>> StoreService::Front::put(std::string table, std::string owner, std::string key, Bytes value) {
+    check(table, owner);
     const auto bytes = key.size() + value.size();
     return ask<Nothing>({true, bytes}, [table = std::move(table), owner = std::move(owner), key = std::move(key),
                                         value = std::move(value)](StoreDriver& d) {
@@ -547,6 +559,7 @@ Later<Result<Nothing>> StoreService::Front::put(std::string table, std::string o
 }
 
 Later<Result<Nothing>> StoreService::Front::insert(std::string table, std::string owner, std::string key, Bytes value) {
+    check(table, owner);
     Later<Result<Nothing>> later;
     const auto bytes = key.size() + value.size();
     auto is_new = std::make_shared<bool>(false);   // written by the store thread, read here after its answer

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <tambo/log.hpp>
+#include <tambo/server.hpp>
 #include <tambo/store.hpp>
 
 namespace tambo {
@@ -27,6 +28,7 @@ public:
     struct Figures {
         std::uint64_t requests = 0, commits = 0, failures = 0, queued = 0;
         double last_commit_ms = 0;
+        Histogram commit_times;
     };
     /// What may wait at a time, and how much goes into one transaction.
     struct Limits {
@@ -101,6 +103,9 @@ public:
     void put_row(std::string table, std::string owner, std::string key, std::string value);
     void erase_row(std::string table, std::string owner, std::string key);
 
+    /// What modules write (put, insert; not what belongs to the server) is shown to `check`, which may throw.
+    void restrict_to(std::function<void(std::string_view table)> check) { check_ = std::move(check); }
+
     /// Number of write requests asked for so far by this shard.
     std::uint64_t asked() const noexcept { return asked_; }
     /// Calls `then` on this shard when every write asked for until now is committed (at once if that is so already), or
@@ -125,7 +130,12 @@ private:
     void answered(std::uint64_t number, bool accepted, const std::string& error);
     void tell_waiting(std::uint64_t failed, const std::string& error);
 
+    void check(const std::string& table, const std::string& owner) const {
+        if (check_ && !owner.empty()) check_(table);
+    }
+
     StoreService& service_;
+    std::function<void(std::string_view)> check_;
     std::shared_ptr<Line> line_;        // shared with the requests that are under way
     std::uint64_t asked_ = 0;           // writes are numbered 1, 2, …
     std::uint64_t settled_ = 0;         // all writes up to this number are answered

@@ -48,6 +48,10 @@ std::string render(std::string_view contact, const std::optional<Item>& item) {
 class Roster final : public Module {
 public:
     void wire(Wiring& w) override {
+        w.keeps("roster", "contacts, their names and groups");
+        w.keeps("roster-requests", "subscription requests that wait for an answer");
+        w.keeps("roster-version", "the version of the roster");
+        w.keeps("roster-removed", "contacts that were removed lately");
         w.on<&Roster::announce>(Event::loaded, this, priority::first);
         w.on<&Roster::leave>(Event::removed, this);
         w.iq<&Roster::query>(ns_roster, "query", this, Scope::account);

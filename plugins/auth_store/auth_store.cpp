@@ -14,7 +14,10 @@ using namespace tambo;
 
 class AuthStore final : public Module, public AuthProvider {
 public:
-    void wire(Wiring& w) override { w.provide(static_cast<AuthProvider*>(this)); }
+    void wire(Wiring& w) override {
+        w.provide(static_cast<AuthProvider*>(this));
+        w.keeps("credentials", "the keys that passwords are checked with");
+    }
 
     Task<Result<Credentials>> look_up(Jid bare) override {
         const auto record = co_await credentials_.get(bare);
@@ -49,6 +52,11 @@ public:
         auth_store::Turns::Turn turn{turns_, bare};
         co_await turn.begun();
         co_return co_await credentials_.erase(bare);
+    }
+
+    Task<Result<std::vector<std::string>>> accounts(std::string after, std::size_t limit) override {
+        auto asking = credentials_.owners(std::move(after), limit);
+        co_return co_await std::move(asking);
     }
 
 private:

@@ -20,6 +20,7 @@ public:
     bool exists() const noexcept override { return true; }
     std::span<Session* const> sessions() noexcept override { return {}; }
     void deliver_bare(Stanza&) override {}
+    void send(Stanza) override {}
     std::span<const Contact> contacts() const noexcept override { return contacts_; }
     void set_contact(const Contact& contact) override {
         remove_contact(contact.jid);

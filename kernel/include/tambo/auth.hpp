@@ -39,6 +39,8 @@ public:
     /// Creates the account or replaces its keys; done when it is kept. With `only_new`, conflict if it exists.
     virtual Task<Result<Nothing>> set(Jid bare, Credentials credentials, bool only_new) = 0;
     virtual Task<Result<Nothing>> remove(Jid bare) = 0;
+    /// Bare JIDs of accounts, in order, behind `after`.
+    virtual Task<Result<std::vector<std::string>>> accounts(std::string after, std::size_t limit) = 0;
 
 protected:
     ~AuthProvider() = default;

@@ -30,6 +30,9 @@ enum class AccountEvent : std::uint8_t {
                    ///< says
     loaded,        ///< the account's resident data is in memory
     removed,       ///< the account is being deleted; its stored data goes without help
+    outgoing,      ///< the server is about to send this on the account's behalf (Account::send). handled: it is not
+    exported,   ///< write what you keep of this account: append() to the stanza, an empty <user/> (as XEP-0227 has it)
+    imported,   ///< the reverse: take your own children of the stanza, replace what there was
     count
 };
 
@@ -48,6 +51,9 @@ struct Event {
     static constexpr auto undelivered = AccountEvent::undelivered;
     static constexpr auto loaded = AccountEvent::loaded;
     static constexpr auto removed = AccountEvent::removed;
+    static constexpr auto outgoing = AccountEvent::outgoing;
+    static constexpr auto exported = AccountEvent::exported;
+    static constexpr auto imported = AccountEvent::imported;
 };
 
 /// Ready-made priorities; any value from -100 to 100 will do. Higher ones hear first.

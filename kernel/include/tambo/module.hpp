@@ -17,10 +17,13 @@
 #include <tambo/auth.hpp>
 #include <tambo/bytes.hpp>
 #include <tambo/codec.hpp>
+#include <tambo/command.hpp>
 #include <tambo/event.hpp>
 #include <tambo/feature.hpp>
+#include <tambo/http.hpp>
 #include <tambo/journal.hpp>
 #include <tambo/log.hpp>
+#include <tambo/metric.hpp>
 #include <tambo/option.hpp>
 #include <tambo/session.hpp>
 #include <tambo/stanza.hpp>
@@ -40,6 +43,8 @@ enum class Scope : std::uint8_t {
 struct Identity {
     std::string category, type, name;
 };
+
+class Server;
 
 /// What the kernel does for a module. One per instance, on one shard; everything here is called on that shard.
 class TAMBO_API Host {
@@ -79,14 +84,37 @@ public:
     virtual bool is_local(std::string_view domain) const noexcept = 0;
     virtual std::vector<std::string> features(Scope scope) const = 0;   ///< what disco announces
     virtual std::vector<Identity> identities(Scope scope) const = 0;
-    virtual std::string version() const = 0;       ///< tambo's own
-    virtual std::string data_folder() const = 0;   ///< absolute; for plugins that keep files
+    virtual std::vector<std::string> forms(Scope scope) const = 0;   ///< Wiring::form, for disco
+    virtual std::string version() const = 0;                         ///< tambo's own
+    virtual std::string data_folder() const = 0;                     ///< absolute; for plugins that keep files
+
+    virtual bool is_admin(const Jid& jid) const noexcept = 0;   ///< [server] admins names the bare JID
+
+    /// The whole server: users, sessions of all shards, figures, modules. Its calls wait for shards, so they are never
+    /// made on one: `co_await host().offload([&server = host().server()] { return server.sessions(); })`.
+    virtual Server& server() noexcept = 0;
+    /// What modules offer (Wiring::command), and giving one of them on behalf of `call.who`. The audience is checked:
+    /// forbidden; an unknown node is item-not-found; an argument that its declaration does not allow is bad-request.
+    virtual std::vector<Command> commands() const = 0;
+    virtual Later<Result<CommandResult>> give(std::string node, CommandCall call) = 0;
+    /// The same call with what is true now in the places of what was not given; for a form that is about to be shown.
+    virtual Later<Result<CommandCall>> prefill(std::string node, CommandCall call) = 0;
+
+    /// What all modules keep of an account of this shard (Event::exported): an element <user/> with their parts in it.
+    virtual Stanza export_account(Account& account) = 0;
+    /// The reverse (Event::imported); kept() says when it is on disk.
+    virtual void import_account(Account& account, Stanza& user) = 0;
 
     /// 32 bytes that stay the same for this server and purpose, and that nobody else knows.
     virtual Bytes secret(std::string_view purpose) const = 0;
 
     /// The account if this is its home shard and it is in memory.
     virtual Account* find_account(const Jid& bare) noexcept = 0;
+    /// Loads the account if it lives on this shard; null if it lives elsewhere or could not be loaded. Good until the
+    /// next co_await.
+    virtual Later<Account*> load_account(const Jid& bare) = 0;
+    /// All sessions of this shard. `see` may end one of them.
+    virtual void each_session(const std::function<void(Session&)>& see) = 0;
     /// Removes an account with everything that it had: sessions, rows, journal, credentials.
     virtual Later<Result<Nothing>> remove_account(const Jid& bare) = 0;
     /// Done when everything that was written on this shard until now is committed (tables, journal, key-value).
@@ -114,6 +142,9 @@ public:
     using TickThunk = void (*)(void*);
     using AdvertiseThunk = void (*)(void*, const StreamInfo&, Writer&);
     using StepThunk = Task<void> (*)(void*, Handshake&, Stanza);
+    using CommandThunk = Task<Result<CommandResult>> (*)(void*, CommandCall);
+    using PrefillThunk = void (*)(void*, CommandCall&);
+    using HttpThunk = Task<HttpReply> (*)(void*, HttpRequest);
 
     /// Hears an event. Handlers may decide (Verdict) or, if they return void, only watch.
     template <auto Handler, class M>
@@ -177,7 +208,48 @@ public:
         add_tick(interval, self, [](void* m) { (static_cast<M*>(m)->*Handler)(); });
     }
 
+    /// Something that people can ask for: `Task<Result<CommandResult>> f(CommandCall)`. With `Prefill`, a form shows
+    /// what is true now: `void prefill(CommandCall&)` fills `given`, on the home shard of the account that it is about.
+    template <auto Handler, class M>
+    void command(Command declared, M* self) {
+        add_command(
+            std::move(declared), self,
+            [](void* m, CommandCall call) -> Task<Result<CommandResult>> {
+                return (static_cast<M*>(m)->*Handler)(std::move(call));
+            },
+            nullptr);
+    }
+    template <auto Handler, auto Prefill, class M>
+    void command(Command declared, M* self) {
+        add_command(
+            std::move(declared), self,
+            [](void* m, CommandCall call) -> Task<Result<CommandResult>> {
+                return (static_cast<M*>(m)->*Handler)(std::move(call));
+            },
+            [](void* m, CommandCall& call) { (static_cast<M*>(m)->*Prefill)(call); });
+    }
+
+    /// Answers HTTP requests for this path, or for all below it if it ends in a slash: `Task<HttpReply>
+    /// f(HttpRequest)`, called on any one shard.
+    template <auto Handler, class M>
+    void http(std::string_view path, M* self) {
+        add_http(path, self, [](void* m, HttpRequest request) -> Task<HttpReply> {
+            return (static_cast<M*>(m)->*Handler)(std::move(request));
+        });
+    }
+
+    /// A figure for the operator, `tambo_MODULE_NAME`; counters end in `_total`. The reference is good for as long as
+    /// the module; the figure goes on with the next version of it.
+    virtual Counter& counter(std::string_view name, std::string_view help) = 0;
+    virtual Gauge& gauge(std::string_view name, std::string_view help) = 0;
+
+    /// A table (Table, KeyValue) in which this module keeps something about users, and what: "contacts and groups".
+    /// Writing to a table that nobody declared throws. Removing an account empties them all.
+    virtual void keeps(std::string_view table, std::string_view what) = 0;
+
     virtual void feature(std::string_view space, Scope scope = Scope::server) = 0;   ///< announced by disco
+    /// A data form in what disco says about an entity (XEP-0128), as XML: `<x xmlns='jabber:x:data' type='result'>…`.
+    virtual void form(std::string xml, Scope scope = Scope::server) = 0;
     virtual void identity(Identity identity, Scope scope = Scope::server) = 0;
 
     /// For plugins: contracts that exactly one must fulfil.
@@ -197,6 +269,8 @@ protected:
     virtual void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) = 0;
     virtual void add_timer(std::string_view name, void* self, TimerThunk) = 0;
     virtual void add_tick(Duration, void* self, TickThunk) = 0;
+    virtual void add_command(Command, void* self, CommandThunk, PrefillThunk) = 0;
+    virtual void add_http(std::string_view path, void* self, HttpThunk) = 0;
 
 private:
     template <class F>

@@ -10,10 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include <tambo/command.hpp>
 #include <tambo/export.hpp>
 #include <tambo/log.hpp>
 #include <tambo/option.hpp>
 #include <tambo/result.hpp>
+#include <tambo/session.hpp>
+#include <tambo/stanza.hpp>
 #include <tambo/store.hpp>
 
 namespace tambo {
@@ -70,7 +73,7 @@ struct OptionInfo {
 /// A module as the operator sees it.
 struct ModuleInfo {
     std::string name, version, state, file, note;
-    std::uint64_t generation = 0, faults = 0;
+    std::uint64_t generation = 0, faults = 0, image_bytes = 0;
 };
 
 /// What a swap did, phase by phase.
@@ -81,6 +84,72 @@ struct SwapReport {
     std::uint64_t generation = 0;
     double prepare_ms = 0, pause_ms = 0, retire_ms = 0;
     bool unmapped = false;   ///< the old image is gone from memory
+};
+
+/// A session as the operator sees it.
+struct SessionInfo {
+    std::string jid;       ///< full
+    std::string address;   ///< the peer's; empty while it has no connection
+    std::string codec;     ///< "xml", "funxmpp"
+    std::string show;      ///< "available", "away", "chat", "dnd", "xa", "unavailable"
+    int priority = 0;
+    bool is_connected = false, is_secure = false;
+    Time since{}, active{};
+    Traffic traffic;
+    std::uint64_t waiting = 0;   ///< stanzas sent and not yet acknowledged
+};
+
+/// What a module costs, added up over shards.
+struct ModuleFigures {
+    std::string name;
+    std::uint64_t calls = 0;         ///< of its handlers; both are estimates from one turn in many
+    std::uint64_t nanoseconds = 0;   ///< spent in them, without what they called in other modules
+    std::uint64_t faults = 0, generation = 0;
+    std::uint64_t image_bytes = 0;   ///< mapped for its code and data
+};
+
+/// A figure that a module counts (Wiring::counter, Wiring::gauge), added up over shards.
+struct Figure {
+    std::string module, name, help;
+    bool only_rises = true;
+    double value = 0;
+};
+
+/// A count of durations by upper bound, as Prometheus has it.
+struct Histogram {
+    std::vector<double> bounds;          ///< seconds, rising
+    std::vector<std::uint64_t> counts;   ///< one more than bounds; not cumulative
+    double sum = 0;                      ///< seconds
+};
+
+/// A swap that was tried, and when.
+struct SwapRecord {
+    Time time{};
+    std::string kind;   ///< "load", "reload", "unload"
+    SwapReport report;
+};
+
+/// Everything that the status page, the metrics endpoint and `tamboctl stats` show; one moment's look.
+struct Stats {
+    struct Wire {
+        std::string codec;
+        std::uint64_t bytes_in = 0, bytes_out = 0;
+    };
+    struct Kinds {
+        std::uint64_t messages = 0, presences = 0, iqs = 0;
+    };
+    Time started{}, now{};
+    std::string version;
+    std::uint64_t connections = 0, sessions = 0, detached = 0, accounts_in_memory = 0, shards = 0;
+    Kinds in, out;
+    std::vector<Wire> wires;
+    std::uint64_t resident_bytes = 0;   ///< of the process
+    std::uint64_t store_waiting = 0;    ///< requests that the store thread has yet to answer
+    Histogram commits;                  ///< how long a group commit took
+    std::vector<ModuleFigures> modules;
+    std::vector<Figure> figures;
+    std::vector<SwapRecord> swaps;   ///< the latest hundred, oldest first
+    std::uint64_t swaps_done = 0, swaps_refused = 0, pinned_images = 0;
 };
 
 /// The clock of a server; tests bring their own.
@@ -132,6 +201,27 @@ public:
     /// item-not-found: there is no such account. The same for remove_user, which takes away everything that it had.
     Result<Nothing> set_password(std::string_view bare_jid, std::string_view password);
     Result<Nothing> remove_user(std::string_view bare_jid);
+    /// Bare JIDs of all accounts, in order, behind `after`.
+    Result<std::vector<std::string>> users(std::string_view after = {}, std::size_t limit = 1000);
+
+    /// Sessions of all accounts, or of one (`bare_jid`), or one of them (a full JID).
+    std::vector<SessionInfo> sessions(std::string_view jid = {});
+    /// Ends the session, or all sessions of a bare JID, with a stream error; how many there were.
+    Result<std::size_t> kick(std::string_view jid, std::string_view why);
+    /// Routes a stanza as if its `from` had sent it; `from` is one of our domains or an account here.
+    Result<Nothing> send(Stanza stanza);
+    /// Sends a copy to each available session; how many there were.
+    std::size_t broadcast(const Stanza& stanza);
+
+    /// What modules offer (Wiring::command).
+    std::vector<Command> commands();
+    /// Gives one. With an empty `call.who` the caller is the operator. Errors as Host::give has them.
+    Result<CommandResult> give(std::string_view node, CommandCall call);
+
+    /// From any thread except a shard's, like everything above.
+    Stats stats();
+    void set_log_level(Level level);
+
     struct Count {
         std::uint64_t sessions = 0, connections = 0, accounts = 0, stanzas_in = 0, stanzas_out = 0, bytes_in = 0,
                       bytes_out = 0;

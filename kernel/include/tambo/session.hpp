@@ -15,6 +15,7 @@
 #include <tambo/bytes.hpp>
 #include <tambo/jid.hpp>
 #include <tambo/stanza.hpp>
+#include <tambo/time.hpp>
 
 namespace tambo {
 
@@ -28,6 +29,11 @@ struct Link {
     std::string_view codec;      ///< "xml", "funxmpp"
 };
 
+/// What went through one session so far; it counts on over resumptions.
+struct Traffic {
+    std::uint64_t stanzas_in = 0, stanzas_out = 0, bytes_in = 0, bytes_out = 0;
+};
+
 /// One bound resource (RFC 6120 §7). Lives on its account's home shard; outlives its connection while it is resumable.
 /// Never keep a pointer past the turn: keep the full JID and look it up.
 class TAMBO_API Session {
@@ -38,6 +44,10 @@ public:
     virtual Link link() const noexcept = 0;
     /// Stanzas that came from the client, those that were refused included; the one that is being handled counts.
     virtual std::uint64_t received() const noexcept = 0;
+    virtual Traffic traffic() const noexcept = 0;
+    virtual Time since() const noexcept = 0;   ///< when it was bound
+    virtual Time active()
+        const noexcept = 0;   ///< when its client last sent a stanza (acks and white space don't count)
 
     /// RFC 6121 §4: what the presence module knows, kept by the kernel for routing and for whoever asks.
     virtual bool is_available() const noexcept = 0;
@@ -96,6 +106,10 @@ public:
     virtual bool exists() const noexcept = 0;      ///< the auth plugin knows it
     virtual std::span<Session* const> sessions() noexcept = 0;
     Session* find(std::string_view resource) noexcept;
+
+    /// Sends a stanza on this account's behalf, to whom it names: Event::outgoing may keep it. Never runs the handlers
+    /// of its addressee before it returns.
+    virtual void send(Stanza stanza) = 0;
 
     /// Sends to the client sessions of this account as RFC 6121 §8.5.2 would for a bare JID.
     virtual void deliver_bare(Stanza& stanza) = 0;

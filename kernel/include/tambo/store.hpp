@@ -1,7 +1,6 @@
 // Keeping things: what modules ask (KeyValue, Journal), and what a store plugin answers (StoreDriver).
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,11 +14,9 @@
 #include <tambo/jid.hpp>
 #include <tambo/result.hpp>
 #include <tambo/task.hpp>
+#include <tambo/time.hpp>
 
 namespace tambo {
-
-/// Wall-clock time as stores and stamps keep it.
-using Time = std::chrono::sys_time<std::chrono::milliseconds>;
 
 using Rows = std::vector<std::pair<std::string, std::string>>;   ///< key, value; in key order
 

@@ -12,9 +12,9 @@ struct Asked {
     std::uint32_t times = 0;
 };
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return std::to_string(count_); }
     bool load(std::uint32_t from_version, std::string_view state) override {
         if (from_version != 1) return false;
@@ -43,4 +43,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "1.0", 1)
+TAMBO_MODULE(Tally, "counter", "1.0", 1)

@@ -22,9 +22,9 @@ struct Asked {
     }
 };
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return "count=" + std::to_string(count_); }
     bool load(std::uint32_t from_version, std::string_view state) override {
         constexpr std::string_view prefix = "count=";
@@ -50,4 +50,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "2.0", 2)
+TAMBO_MODULE(Tally, "counter", "2.0", 2)

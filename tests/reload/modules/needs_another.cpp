@@ -7,11 +7,11 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
     void wire(Wiring& w) override { w.needs("abacus"); }
 };
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

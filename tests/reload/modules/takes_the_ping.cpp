@@ -7,9 +7,9 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:xmpp:ping", "ping", this); }
+    void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:xmpp:ping", "ping", this); }
 
 private:
     Reply answer(Iq&) { return Error{Condition::gone}; }
@@ -17,4 +17,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

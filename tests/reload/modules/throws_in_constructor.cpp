@@ -11,12 +11,12 @@ struct Stillborn final : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    Counter() { throw Stillborn{"no ink to count with"}; }
+    Tally() { throw Stillborn{"no ink to count with"}; }
     void wire(Wiring&) override {}
 };
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

@@ -7,7 +7,7 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
     void wire(Wiring&) override {}
     bool load(std::uint32_t, std::string_view) override { throw std::runtime_error{"this state makes no sense"}; }
@@ -15,4 +15,4 @@ public:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

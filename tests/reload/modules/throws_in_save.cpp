@@ -7,9 +7,9 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { throw std::runtime_error{"mine, all mine"}; }
 
 private:
@@ -26,4 +26,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

@@ -7,10 +7,10 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
     void wire(Wiring& w) override {
-        w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this);
+        w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this);
         throw 42;
     }
 
@@ -20,4 +20,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

@@ -7,9 +7,9 @@ namespace {
 
 using namespace tambo;
 
-class Counter final : public Module {
+class Tally final : public Module {
 public:
-    void wire(Wiring& w) override { w.iq<&Counter::answer>("urn:tambo:test:counter", "query", this); }
+    void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return state_; }
     bool load(std::uint32_t, std::string_view state) override {
         state_ = state;
@@ -23,4 +23,4 @@ private:
 
 }   // namespace
 
-TAMBO_MODULE(Counter, "counter", "9", 1)
+TAMBO_MODULE(Tally, "counter", "9", 1)

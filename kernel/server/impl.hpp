@@ -1,0 +1,63 @@
+// The parts of a server, put together (server.hpp).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "module/loader.hpp"
+#include "net/listener.hpp"
+#include "server/control.hpp"
+#include "server/kernel.hpp"
+
+namespace tambo {
+
+/// Where `NAME.so` is looked for: [server] module_path, else beside the library.
+std::vector<std::filesystem::path> module_folders(const Settings& settings);
+
+/// Owns everything of one server. The supervisor's thread runs housekeeping and the control socket.
+class Server::Impl {
+public:
+    Impl(Config config, Options options);
+    ~Impl();
+
+    void use(Server& server);   ///< whom control commands and modules speak to
+    void start();
+    void stop();
+    void wait_for_stop();
+    /// Streams are told, accepted writes are kept, then threads end.
+    void wait();
+
+    Kernel& kernel() { return *kernel_; }
+    Loader& loader() { return *loader_; }
+    const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
+    /// Runs `job` on every shard, at the same time, and waits.
+    void on_each_shard(const std::function<void(Shard&)>& job);
+    std::size_t next_shard() { return next_shard_++ % kernel_->shards.size(); }
+
+private:
+    void check_unknown_keys(const List& names);
+    void housekeep(unsigned second);
+    void take_down();
+
+    boost::asio::io_context supervisor_{1};
+    std::unique_ptr<Kernel> kernel_;
+    std::unique_ptr<Loader> loader_;
+    std::vector<std::shared_ptr<Listener>> listeners_;
+    std::unique_ptr<Control> control_;
+    std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
+    boost::asio::steady_timer timer_;
+    std::thread thread_;
+    std::mutex state_lock_;
+    std::condition_variable stopped_;
+    std::atomic<std::size_t> next_shard_{0};
+};
+
+}   // namespace tambo

@@ -1,0 +1,89 @@
+// Server::stats(): one moment's look at everything that is counted.
+#include <algorithm>
+#include <fstream>
+#include <mutex>
+#include <unistd.h>
+
+#include "server/impl.hpp"
+#include "shard/shard.hpp"
+
+namespace tambo {
+
+namespace {
+
+std::uint64_t resident_bytes() {
+    std::ifstream statm{"/proc/self/statm"};
+    std::uint64_t size = 0, resident = 0;
+    statm >> size >> resident;
+    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+void add(Stats::Kinds& to, const KindFigures& from) {
+    to.messages += from.messages.value();
+    to.presences += from.presences.value();
+    to.iqs += from.iqs.value();
+}
+
+void add(std::vector<Stats::Wire>& to, const std::vector<Stats::Wire>& from) {
+    for (const auto& wire : from) {
+        auto at = std::ranges::find(to, wire.codec, &Stats::Wire::codec);
+        if (at == to.end()) at = to.insert(at, {wire.codec, 0, 0});
+        at->bytes_in += wire.bytes_in;
+        at->bytes_out += wire.bytes_out;
+    }
+}
+
+void add(Stats& stats, Shard& shard) {
+    add(stats.in, shard.figures.in);
+    add(stats.out, shard.figures.out);
+    add(stats.wires, shard.wires);
+    stats.accounts_in_memory += shard.figures.accounts;
+    shard.each_session([&](const LocalSession& session) {
+        ++stats.sessions;
+        if (session.connection() == nullptr) ++stats.detached;
+    });
+}
+
+ModuleFigures describe(const ModuleInfo& module, const FigureBoard& board) {
+    ModuleFigures figures;
+    const auto [calls, nanoseconds] = board.spent(module.name);
+    figures.name = module.name;
+    figures.calls = calls * Meter::sampled;
+    figures.nanoseconds = nanoseconds * Meter::sampled;
+    figures.faults = module.faults;
+    figures.generation = module.generation;
+    figures.image_bytes = module.image_bytes;
+    return figures;
+}
+
+}   // namespace
+
+Stats Server::stats() {
+    auto& kernel = impl_->kernel();
+    Stats stats;
+    stats.started = kernel.started;
+    stats.now = kernel.clock->now();
+    stats.version = version();
+    stats.connections = kernel.gate.connections();
+    stats.shards = kernel.shards.size();
+    std::mutex lock;
+    impl_->on_each_shard([&](Shard& shard) {
+        const std::lock_guard guard{lock};
+        add(stats, shard);
+    });
+    const auto store = kernel.store.figures();
+    stats.store_waiting = store.queued;
+    stats.commits = store.commit_times;
+    for (const auto& module : impl_->loader().modules())
+        if (module.state != "draining") stats.modules.push_back(describe(module, kernel.board));
+    stats.figures = kernel.board.figures();
+    auto history = impl_->loader().history();
+    stats.swaps = std::move(history.latest);
+    stats.swaps_done = history.done;
+    stats.swaps_refused = history.refused;
+    stats.pinned_images = history.pinned;
+    stats.resident_bytes = resident_bytes();
+    return stats;
+}
+
+}   // namespace tambo
