@@ -1,7 +1,6 @@
 // XEP-0160 (1.0.1): what is said to somebody who is away waits, in order, with XEP-0203 (2.0) stamps, as XEP-0334
 // (1.0.0) hints wish.
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -9,18 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include <tambo/tambo.hpp>
+
+#include "../shared/message.hpp"
+#include "../shared/priority.hpp"
 
 namespace {
 
 using namespace tambo;
+using namespace tambo::shared;
 
-constexpr std::string_view delay_space = "urn:xmpp:delay";
-constexpr std::string_view hints_space = "urn:xmpp:hints";
-constexpr std::string_view states_space = "http://jabber.org/protocol/chatstates";
-constexpr std::string_view ids_space = "urn:xmpp:sid:0";
 constexpr std::size_t batch_entries = 50;
 
 /// A hand-over that is under way for an account. While it is, new messages queue up behind the old ones.
@@ -33,47 +30,17 @@ struct HandOver {
     bool is_active = false;
 };
 
-/// XEP-0082 §3.2, in UTC.
-std::string stamp(Time time) {
-    using namespace std::chrono;
-    const auto day = floor<days>(time);
-    const year_month_day date{day};
-    const hh_mm_ss clock{time - day};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                       clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
-}
-
-/// The priority that a presence stanza asks for (RFC 6121 §4.7.2.3).
-int wanted_priority(const Stanza& presence) {
-    const auto digits = presence.xml().child("priority").text();
-    int value = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
-}
-
-/// Something that its reader would miss, as opposed to what only accompanies a message.
-bool is_content(const Element& child) {
-    const auto space = child.space();
-    if (space == states_space || space == hints_space || space == ids_space || space == delay_space) return false;
-    return !child.is("thread", ns::client);
-}
-
-bool has_content(const Stanza& message) {
-    for (const auto child : message.xml().children())
-        if (is_content(child)) return true;
-    return false;
-}
-
 enum class Fate : std::uint8_t { keep, forget, refuse };
 
 /// XEP-0160 §3 and XEP-0334 §4: what becomes of a message that found nobody.
 Fate fate(const Stanza& message) {
     const auto type = message.type();
     if (type == "error" || type == "headline" || type == "groupchat") return Fate::refuse;
-    if (message.has("no-store", hints_space)) return has_content(message) ? Fate::refuse : Fate::forget;
+    if (is_chat_state(message.xml())) return Fate::forget;   // whatever a hint says
+    const bool has_something = has_content(message.xml());
+    if (message.has("no-store", hints_space)) return has_something ? Fate::refuse : Fate::forget;
     if (message.has("store", hints_space)) return Fate::keep;
-    return has_content(message) ? Fate::keep : Fate::forget;
+    return has_something ? Fate::keep : Fate::forget;
 }
 
 bool is_listening(const Session& session) { return session.is_available() && session.priority() >= 0; }
@@ -170,8 +137,7 @@ private:
     /// A session that raises its priority from below zero can be given messages from then on. It counts once the
     /// presence was worked off, hence after this turn.
     void notice_priority(Session& session, const Stanza& stanza) {
-        if (!stanza.type().empty() || !stanza.to().empty() || !session.is_available()) return;
-        if (session.priority() >= 0 || wanted_priority(stanza) < 0) return;
+        if (!session.is_available() || session.priority() >= 0 || !wants_messages(stanza)) return;
         host().defer([this, jid = session.jid()] {
             auto* account = host().find_account(jid.bare());
             auto* again = account != nullptr ? account->find(jid.resource()) : nullptr;
@@ -302,8 +268,11 @@ private:
     static void add_delay(Stanza& message, std::string_view domain, Time time) {
         for (const auto child : message.xml().children())
             if (child.is("delay", delay_space) && child.attribute("from") == domain) return;
-        message.append(
-            Writer{}.element("delay", delay_space).attribute("from", domain).attribute("stamp", stamp(time)).take());
+        message.append(Writer{}
+                           .element("delay", delay_space)
+                           .attribute("from", domain)
+                           .attribute("stamp", format_time(time))
+                           .take());
     }
 
     static constexpr Duration patience = std::chrono::seconds{15};

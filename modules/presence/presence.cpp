@@ -1,36 +1,18 @@
 // RFC 6121 §4: presence: broadcast (§4.2, §4.4, §4.5), probes (§4.3), directed presence (§4.6), syntax (§4.7).
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <tambo/tambo.hpp>
 
+#include "../shared/priority.hpp"
+
 namespace {
 
 using namespace tambo;
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view white = " \t\r\n";
-    const auto first = text.find_first_not_of(white);
-    return first == text.npos ? std::string_view{} : text.substr(first, text.find_last_not_of(white) - first + 1);
-}
-
-// §4.7.2.3: an xs:byte.
-Result<int> read_priority(Element presence) {
-    const auto element = presence.child("priority");
-    if (!element) return 0;
-    auto digits = trimmed(element.text());
-    if (digits.starts_with('+') && !digits.starts_with("+-")) digits.remove_prefix(1);
-    int value = 0;
-    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    const bool is_number = error == std::errc{} && at == digits.data() + digits.size();
-    if (!is_number || value < -128 || value > 127)
-        return fail(Condition::bad_request, "a priority is a number from -128 to 127");
-    return value;
-}
+using shared::read_priority, shared::trimmed;
 
 // §4.7.2.1. Empty is taken as absent: it says nothing, and some clients write it for "online".
 bool is_show(std::string_view show) {

@@ -15,9 +15,12 @@
 
 #include <tambo/tambo.hpp>
 
+#include "../shared/priority.hpp"
+
 namespace {
 
 using namespace tambo;
+using shared::wants_messages;
 
 constexpr std::string_view sm_space = "urn:xmpp:sm:3";
 constexpr std::string_view delay_space = "urn:xmpp:delay";
@@ -116,25 +119,6 @@ std::string failed(Condition condition, std::optional<std::uint32_t> h = {}) {
     w.element("failed", sm_space);
     if (h) w.attribute("h", *h);
     return w.element(to_string(condition), ns::stanza_errors).take();
-}
-
-/// XEP-0082 §3.2, in UTC.
-std::string stamp(Time time) {
-    using namespace std::chrono;
-    const auto day = floor<days>(time);
-    const year_month_day date{day};
-    const hh_mm_ss clock{time - day};
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), clock.hours().count(),
-                       clock.minutes().count(), clock.seconds().count(), clock.subseconds().count());
-}
-
-/// The priority that a presence stanza asks for (RFC 6121 §4.7.2.3).
-int wanted_priority(const Stanza& presence) {
-    const auto digits = presence.xml().child("priority").text();
-    int value = 0;
-    std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    return value;
 }
 
 class StreamManagement final : public Module {
@@ -415,8 +399,11 @@ private:
     static void add_delay(Stanza& message, std::string_view domain, Time time) {
         for (const auto child : message.xml().children())
             if (child.is("delay", delay_space) && child.attribute("from") == domain) return;
-        message.append(
-            Writer{}.element("delay", delay_space).attribute("from", domain).attribute("stamp", stamp(time)).take());
+        message.append(Writer{}
+                           .element("delay", delay_space)
+                           .attribute("from", domain)
+                           .attribute("stamp", format_time(time))
+                           .take());
     }
 
     void remember_end(Session& session) {
@@ -439,8 +426,7 @@ private:
 
     /// A session that raises its priority from below zero listens from then on (RFC 6121 §8.5.2.1).
     void notice_priority(Session& session, const Stanza& stanza) {
-        if (!stanza.is_presence() || !stanza.type().empty() || !stanza.to().empty()) return;
-        if (session.is_available() && session.priority() < 0 && wanted_priority(stanza) >= 0)
+        if (session.is_available() && session.priority() < 0 && wants_messages(stanza))
             listening_(session).since = next_tick();
     }
 
