@@ -17,6 +17,7 @@ namespace play {
 namespace {
 
 constexpr std::string_view sm_space = "urn:xmpp:sm:3";
+constexpr std::string_view csi_space = "urn:xmpp:csi:0";
 constexpr std::string_view streams_space = "http://etherx.jabber.org/streams";
 
 std::uint32_t number(const Node& node, std::string_view attribute) {
@@ -67,7 +68,7 @@ void Client::start_over(int fd) {
     acks_.clear();
     replies_.clear();
     error_.reset();
-    is_bound_ = is_half_sent_ = awaits_echo_ = has_ended_ = false;
+    is_bound_ = is_half_sent_ = awaits_echo_ = has_ended_ = is_inactive_ = false;
     counts_in_ = counts_out_ = false;
 }
 
@@ -166,6 +167,8 @@ void Client::send(const std::string& xml) {
             counts_out_ = true;
             sent_ = confirmed_ = 0;
             unconfirmed_.clear();
+        } else if (node.space == csi_space) {
+            is_inactive_ = node.name == "inactive";
         } else if (counts_out_ && node.is_stanza()) {
             ++sent_;
             unconfirmed_.push_back(node.str());
@@ -180,7 +183,18 @@ void Client::send_part(const std::string& bytes, bool is_last) {
 
 void Client::sync() {
     if (!is_bound_ || is_half_sent_ || has_ended_ || fd_ < 0) return;
+    if (is_inactive_) return sync_unnoticed();
     request("get", "<ping xmlns='urn:xmpp:ping'/>", domain_);
+}
+
+/// XEP-0352: the answer to an iq would bring along what the server holds back; one at the level of the stream does not.
+void Client::sync_unnoticed() {
+    const auto before = acks_.size();
+    was_refused_count_ = false;
+    write("<r xmlns='urn:xmpp:sm:3'/>");
+    while (acks_.size() == before && !was_refused_count_ && read_more()) {
+    }
+    if (acks_.size() > before) acks_.pop_back();
 }
 
 void Client::sync_despite_a_fault() {
@@ -254,6 +268,8 @@ void Client::sort_in(Node node) {
         for (const auto counted = number(node, "h"); confirmed_ != counted && !unconfirmed_.empty(); ++confirmed_)
             unconfirmed_.pop_front();
         acks_.push_back(std::move(node));
+    } else if (is_inactive_ && node.space == sm_space && node.name == "failed") {
+        was_refused_count_ = true;
     } else {
         if (node.space == sm_space && node.name == "enabled") {
             arrived_ = 0;

@@ -81,6 +81,7 @@ private:
     bool is_ignored(const Node& stanza) const;
     bool is_own_presence(const Node& stanza) const;
     Node take(std::string_view name);   // the first of that name, others stay
+    void sync_unnoticed();
     std::string ask(const std::string& type, const std::string& payload, const std::string& to);   // gives the id
     Node request(const std::string& type, const std::string& payload, const std::string& to);
     void bind();
@@ -98,6 +99,8 @@ private:
     std::set<std::string> ignored_;
     std::optional<Node> error_;
     bool is_bound_ = false, is_half_sent_ = false, awaits_echo_ = false, has_ended_ = false;
+    bool is_inactive_ = false;         // XEP-0352
+    bool was_refused_count_ = false;   // <r/> was answered by <failed/>
     std::uint32_t requests_ = 0;
 
     // XEP-0198
