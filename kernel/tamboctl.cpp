@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <stdexcept>
 #include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,11 +13,27 @@
 
 #include <CLI/CLI.hpp>
 
+#include "ctl/new_module.hpp"
+
 namespace {
 
 constexpr const char* default_socket = "/run/tambo/tambo.sock";
 constexpr int not_understood = 2;
 constexpr int not_reachable = 3;
+
+// Needs no server.
+int new_module(const std::vector<std::string>& words) {
+    try {
+        tambo::ctl::new_module(words);
+        return 0;
+    } catch (const std::invalid_argument& e) {
+        std::fprintf(stderr, "tamboctl: %s\n", e.what());
+        return not_understood;
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "tamboctl: %s\n", e.what());
+        return 1;
+    }
+}
 
 int connect_to(const std::string& path) {
     sockaddr_un address{};
@@ -62,6 +80,7 @@ int main(int argc, char** argv) {
         return app.exit(e) == 0 ? 0 : not_understood;
     }
 
+    if (words.front() == "new-module") return new_module(words);
     const int s = connect_to(path);
     if (s < 0) {
         std::fprintf(stderr, "tamboctl: nobody answers at %s: %s\n", path.c_str(),

@@ -39,6 +39,8 @@ install(FILES ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake ${PROJECT_BINARY_D
               ${CMAKE_CURRENT_LIST_DIR}/tambo_module.cmake ${CMAKE_CURRENT_LIST_DIR}/module.map
         DESTINATION ${TAMBO_PACKAGE_DIR})
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/contrib/lint-module DESTINATION ${TAMBO_PACKAGE_DIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/contrib/module-template DESTINATION ${CMAKE_INSTALL_DATADIR}/tambo
+        USE_SOURCE_PERMISSIONS)
 configure_file(${CMAKE_CURRENT_LIST_DIR}/tambo.pc.in ${PROJECT_BINARY_DIR}/package/tambo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/tambo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

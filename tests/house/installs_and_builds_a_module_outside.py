@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""The build, installed to a prefix of its own, is all that outside/ needs to be built and to work."""
+"""The build, installed to a prefix of its own, is all that outside/ and a module made from the template need to be built and
+to work; and the template's walk-through is true: swapped while a client watches, the count goes on."""
 import os
+import re
 import subprocess
 import tempfile
 
-from tambod import arguments, expect
+from tambod import Tambod, arguments, expect
 
 
 def run(*command, **more):
@@ -28,10 +30,76 @@ def install(build, stage):
     astray = [file for file in files(stage) if not file.startswith("opt/tambo/")]
     expect(not astray, "nothing is installed outside the prefix", *astray)
     prefix = stage + "/opt/tambo"
-    expect(ends(files(prefix), "bin/tambod", "bin/tamboctl", "include/tambo/tambo.hpp", "tambo/modules/sasl.so",
+    expect(ends(files(prefix), "bin/tambod", "bin/tamboctl", "bin/tambo-play", "include/tambo/tambo.hpp", "tambo/modules/sasl.so",
                 "tambo/plugins/store_sqlite.so", "pkgconfig/tambo.pc", "man8/tambod.8", "tambo/tambo.ini",
-                "system/tambo.service"), "all parts are installed", *sorted(files(prefix)))
+                "system/tambo.service", "man1/tambo-play.1", "tambo/module-template/greeter.cpp"), "all parts are installed", *sorted(files(prefix)))
     return prefix
+
+
+def builds_a_program_and_its_module(prefix, source, out):
+    run("cmake", "-S", source + "/tests/house/outside", "-B", out, "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        "-DCMAKE_PREFIX_PATH=" + prefix)
+    run("cmake", "--build", out)
+    said = run(out + "/verona", out)
+    expect("Good morrow, juliet" in said, "the module outside answers", said)
+
+
+def refuses_to_make(prefix, folder, code, *words):
+    before = files(folder)
+    done = subprocess.run([prefix + "/bin/tamboctl", "new-module", *words], cwd=folder, capture_output=True, encoding="utf-8",
+                          check=False)
+    expect(done.returncode == code and done.stderr, "new-module refuses %s" % (words,), done)
+    expect(files(folder) == before, "and makes nothing", files(folder))
+
+
+def makes_a_module(prefix, folder):
+    """Builds and tests it as its README says; gives where it is."""
+    os.mkdir(folder)
+    for words in ((), ("9lives",), ("Hello",), ("hello-world",), ("../hello",), ("h" * 100,), ("hello", "there", "too")):
+        refuses_to_make(prefix, folder, 2, *words)
+    said = run(prefix + "/bin/tamboctl", "new-module", "hello_world", cwd=folder)
+    commands = [line.strip() for line in said.splitlines() if line.startswith("  ")]
+    expect(len(commands) == 3, "it says the next three commands", said)
+    refuses_to_make(prefix, folder, 1, "hello_world")
+    refuses_to_make(prefix, folder, 1, "another", "hello_world")
+    home = folder + "/hello_world"
+    for name in files(home):
+        with open(os.path.join(home, name), encoding="utf-8") as file:
+            text = name + file.read()
+        expect("greeter" not in text.lower(), "nothing tells of the template in " + name, text)
+    replace(home + "/tambo.ini", "port = 5222", "port = 0")
+    run("sh", "-ec", "\n".join(commands), cwd=folder, env={**os.environ, "CMAKE_PREFIX_PATH": prefix})
+    return home
+
+
+def replace(name, what, by):
+    with open(name, encoding="utf-8") as file:
+        text = file.read()
+    expect(what in text, "%s has %r" % (name, what), text)
+    with open(name, "w", encoding="utf-8") as file:
+        file.write(text.replace(what, by))
+
+
+def is_swapped_while_a_client_watches(prefix, home):
+    with open(home + "/build/tambo.ini", encoding="utf-8") as file:
+        text = file.read()
+    with Tambod(prefix, home + "/build", text) as tambod:
+        port = tambod.port()
+        tambod.ctl("user", "add", "romeo@localhost", "secret")
+        with subprocess.Popen([home + "/watch", str(port)], stdout=subprocess.PIPE, encoding="utf-8") as watch:
+            try:
+                expect(watch.stdout.readline() == "1: Good morrow, romeo\n", "the client sees the first greeting")
+                replace(home + "/hello_world.cpp", '*words_ + ", "', '*words_ + ", dear "')
+                run("cmake", "--build", home + "/build")
+                said = tambod.ctl("reload", "hello_world")
+                expect("the old image is gone" in said, "the new version lives alone", said)
+                seen = ["1: Good morrow, romeo\n"]
+                while "dear" not in seen[-1]:
+                    seen.append(watch.stdout.readline())
+                    found = re.fullmatch(r"(\d+): Good morrow, (dear )?romeo\n", seen[-1])
+                    expect(found and int(found.group(1)) == len(seen), "the count goes on over the swap", *seen)
+            finally:
+                watch.kill()
 
 
 def main():
@@ -39,12 +107,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
         prefix = install(build, folder + "/stage")
         expect("tambod" in run(prefix + "/bin/tambod", "--version"), "tambod finds its library")
-        out = folder + "/outside"
-        run("cmake", "-S", source + "/tests/house/outside", "-B", out, "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-            "-DCMAKE_PREFIX_PATH=" + prefix)
-        run("cmake", "--build", out)
-        said = run(out + "/verona", out)
-        expect("Good morrow, juliet" in said, "the module outside answers", said)
+        builds_a_program_and_its_module(prefix, source, folder + "/outside")
+        is_swapped_while_a_client_watches(prefix, makes_a_module(prefix, folder + "/inside"))
 
 
 main()
