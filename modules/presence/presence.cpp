@@ -7,12 +7,13 @@
 
 #include <tambo/tambo.hpp>
 
+#include "../shared/directed.hpp"
 #include "../shared/priority.hpp"
 
 namespace {
 
 using namespace tambo;
-using shared::read_priority, shared::trimmed;
+using shared::Directed, shared::read_priority, shared::trimmed;
 
 // §4.7.2.1. Empty is taken as absent: it says nothing, and some clients write it for "online".
 bool is_show(std::string_view show) {
@@ -38,39 +39,6 @@ bool is_known_type(std::string_view type) {
                                                     "subscribe", "subscribed",  "unsubscribe", "unsubscribed"};
     return std::ranges::find(known, type) != known.end();
 }
-
-/// §4.6: who got directed presence from a session, one address a line, in the session's slot.
-class Directed {
-public:
-    explicit Directed(std::string& lines) : lines_(lines) {}
-
-    std::size_t count() const { return static_cast<std::size_t>(std::ranges::count(lines_, '\n')); }
-    bool has(const Jid& who) const { return find(who) != lines_.npos; }
-    void add(const Jid& who) { lines_.append(who.text()).push_back('\n'); }
-    void remove(const Jid& who) {
-        if (const auto at = find(who); at != lines_.npos) lines_.erase(at, who.text().size() + 1);
-    }
-    std::vector<Jid> take() {
-        std::vector<Jid> all;
-        for (std::string_view rest = lines_; !rest.empty();) {
-            const auto line = rest.substr(0, rest.find('\n'));
-            rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-            if (auto jid = Jid::parse(line)) all.push_back(std::move(*jid));
-        }
-        lines_.clear();
-        return all;
-    }
-
-private:
-    // Prepared addresses hold no control characters, so a newline cannot be part of one (RFC 7622 §3.4).
-    std::size_t find(const Jid& who) const {
-        const auto line = std::string{who.text()} + '\n';
-        for (auto at = lines_.find(line); at != lines_.npos; at = lines_.find(line, at + 1))
-            if (at == 0 || lines_[at - 1] == '\n') return at;
-        return lines_.npos;
-    }
-    std::string& lines_;
-};
 
 class Presence final : public Module {
 public:
@@ -107,7 +75,7 @@ private:
         const bool is_initial = !session.is_available();
         if (is_initial) meet(session);
         broadcast(session, stanza);
-        give(stanza, session.jid());   // §4.2.2: everyone hears their own presence
+        give(session.account(), stanza, session.jid());   // §4.2.2: everyone hears their own presence
         session.set_available(stanza, *priority);
         return Verdict::handled;
     }
@@ -117,26 +85,25 @@ private:
     void meet(Session& session) {
         for (const Session* other : session.account().sessions()) {
             if (other == &session || !other->is_available()) continue;
-            Stanza copy = *other->presence();
-            copy.set_to(session.jid());
-            host().route(std::move(copy));
+            give(session.account(), *other->presence(), session.jid());
         }
         for (const Contact& contact : session.account().contacts())
-            if (contact.to) host().route(Stanza::presence(session.jid(), contact.jid, "probe"));
+            if (contact.to) session.account().send(Stanza::presence(session.jid(), contact.jid, "probe"));
     }
 
     // To the contacts who may see it, and to the user's other available resources.
     void broadcast(Session& session, const Stanza& stanza) {
         for (const Session* own : session.account().sessions())
-            if (own != &session && own->is_available()) give(stanza, own->jid());
+            if (own != &session && own->is_available()) give(session.account(), stanza, own->jid());
         for (const Contact& contact : session.account().contacts())
-            if (contact.from) give(stanza, contact.jid);
+            if (contact.from) give(session.account(), stanza, contact.jid);
     }
 
-    void give(const Stanza& stanza, const Jid& to) {
+    // On the account's behalf: others may have a say in who gets to see it.
+    static void give(Account& account, const Stanza& stanza, const Jid& to) {
         Stanza copy = stanza;
         copy.set_to(to);
-        host().route(std::move(copy));
+        account.send(std::move(copy));
     }
 
     // --- §4.5: unavailable
@@ -144,7 +111,7 @@ private:
     Verdict unavailable(Session& session, Stanza& stanza) {
         const bool was_available = session.is_available();
         leave(session, stanza);
-        if (was_available) give(stanza, session.jid());   // §4.5.2: the sender too
+        if (was_available) give(session.account(), stanza, session.jid());   // §4.5.2: the sender too
         return Verdict::handled;
     }
 
@@ -158,8 +125,8 @@ private:
     void leave(Session& session, Stanza& goodbye) {
         const bool was_available = session.is_available();
         if (was_available) broadcast(session, goodbye);
-        for (const auto& who : Directed{session.slot(slot_directed)}.take())
-            if (!was_available || !hears_broadcasts(session, who)) give(goodbye, who);
+        for (const auto& who : Directed{session}.take())
+            if (!was_available || !hears_broadcasts(session, who)) give(session.account(), goodbye, who);
         session.set_unavailable(goodbye);
     }
 
@@ -167,7 +134,7 @@ private:
 
     Verdict directed(Session& session, const Stanza& stanza) {
         const auto type = stanza.type();
-        Directed list{session.slot(slot_directed)};
+        Directed list{session};
         if (type == "unavailable") list.remove(stanza.to());
         if (!type.empty() || list.has(stanza.to())) return Verdict::pass;
         if (session.is_available() && hears_broadcasts(session, stanza.to())) return Verdict::pass;
@@ -198,13 +165,12 @@ private:
         for (const Session* session : account.sessions()) {
             if (!session->is_available()) continue;
             if (probe.to().is_full() && probe.to() != session->jid()) continue;
-            give(*session->presence(), probe.from());
+            give(account, *session->presence(), probe.from());
             is_anybody_there = true;
         }
-        if (!is_anybody_there) host().route(Stanza::presence(account.jid(), probe.from(), "unavailable"));
+        if (!is_anybody_there) account.send(Stanza::presence(account.jid(), probe.from(), "unavailable"));
     }
 
-    static constexpr std::string_view slot_directed = "directed-presence";
     Option<std::int64_t> max_directed_{"max_directed", 256,
                                        "addressees of directed presence that one session may have"};
 };

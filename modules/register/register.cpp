@@ -202,11 +202,26 @@ private:
         auto deriving =
             host().offload([password = std::move(password), rounds] { return derive_credentials(password, rounds); });
         Credentials credentials = co_await deriving;
+        if (!only_new && is_leaving(account)) co_return gone();
         AuthProvider* provider = host().auth();
         if (provider == nullptr) co_return fail(Condition::internal_server_error, "no auth plugin is loaded");
         auto setting = provider->set(account, std::move(credentials), only_new);
-        co_return co_await setting;
+        Result<Nothing> set = co_await std::move(setting);
+        if (!set || only_new || !is_leaving(account)) co_return set;
+        // The new keys were waiting behind the removal of the old ones, and came back to life without an account.
+        if (provider = host().auth(); provider != nullptr) {
+            auto removing = provider->remove(account);
+            (void)co_await std::move(removing);
+        }
+        co_return gone();
     }
+
+    /// Asked about somebody who was logged in a moment ago.
+    bool is_leaving(const Jid& bare) const {
+        const auto* account = host().find_account(bare);
+        return goodbyes_.contains(bare) || account == nullptr || !account->exists();
+    }
+    static std::unexpected<Error> gone() { return fail(Condition::item_not_found, "the account is removed"); }
 
     /// The username as the client wrote it, or the whole bare JID, as some do.
     static bool names(const Jid& me, std::string_view username) {

@@ -156,4 +156,24 @@ Result<Wish> read_wish(Element query, std::size_t max_groups) {
     return wish;
 }
 
+std::optional<std::pair<Jid, Item>> read_exported(Element item, std::size_t max_groups) {
+    const auto contact = Jid::parse(item.attribute("jid"));
+    const auto subscription = item.attribute("subscription");
+    if (!contact || subscription == "remove") return std::nullopt;
+    Item kept;
+    kept.state.to = subscription == "to" || subscription == "both";
+    kept.state.from = subscription == "from" || subscription == "both";
+    kept.state.out = item.attribute("ask") == "subscribe" && !kept.state.to;
+    const auto approved = item.attribute("approved");
+    kept.state.approved = (approved == "true" || approved == "1") && !kept.state.from;
+    if (const auto name = item.attribute("name"); name.size() <= max_name_bytes) kept.name = name;
+    for (const Element group : item.children()) {
+        const auto name = group.text();
+        if (!group.is("group", ns_roster) || name.empty() || name.size() > max_group_bytes) continue;
+        if (kept.groups.size() == max_groups) break;
+        if (std::ranges::find(kept.groups, name) == kept.groups.end()) kept.groups.emplace_back(name);
+    }
+    return std::pair{contact->bare(), std::move(kept)};
+}
+
 }   // namespace tambo::roster

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tambo/jid.hpp>
@@ -54,5 +55,9 @@ struct Wish {
 /// Reads a roster set, with the errors of §2.3.3. What clients may not decide (ask, approved, any subscription but
 /// "remove") is not looked at (§2.1.2).
 Result<Wish> read_wish(Element query, std::size_t max_groups);
+
+/// Reads an item that a server wrote about one of its users (XEP-0227 §4.3): here the subscription counts. What does
+/// not fit is left out; nullopt if there is no contact in it.
+std::optional<std::pair<Jid, Item>> read_exported(Element item, std::size_t max_groups);
 
 }   // namespace tambo::roster

@@ -62,6 +62,8 @@ public:
                                                                      this);
         w.negotiate<&Roster::offer_pre_approval, &Roster::nothing_to_do>(Phase::before_bind, ns_pre_approval,
                                                                          rank_pre_approval, this);
+        w.on<&Roster::write_out>(Event::exported, this);
+        w.on<&Roster::read_in>(Event::imported, this);
         w.feature(ns_roster);
     }
 
@@ -280,7 +282,61 @@ private:
         const auto sessions = account.sessions();
         if (std::ranges::count_if(sessions, [](Session* s) { return s->is_available(); }) > 1) return;
         for (const auto& contact : ledger_.unanswered(account))
-            host().route(Stanza::presence(account.jid(), contact, "subscribe"));
+            account.send(Stanza::presence(account.jid(), contact, "subscribe"));
+    }
+
+    // --- XEP-0227 §4.3 and §4.9
+
+    void write_out(Account& account, Stanza& user) {
+        Writer query;
+        query.element("query", ns_roster);
+        ledger_.each(account, [&](std::string_view contact, const Item& item) { write(query, contact, item); });
+        user.append(query.take());
+        for (auto& request : ledger_.requests(account)) {
+            request.set_extra(" xmlns='jabber:client'");   // the parts of a user are in another namespace
+            user.append(request.str());
+        }
+    }
+
+    // What two servers know of each other's users is moved as it is: nobody is asked or told anything.
+    void read_in(Account& account, Stanza& user) {
+        const auto query = user.child("query", ns_roster);
+        if (!query) return;
+        forget(account);
+        for (const auto element : query.children()) {
+            const auto item =
+                element.is("item", ns_roster) ? read_exported(element, count_of(max_groups_)) : std::nullopt;
+            if (item && item->first != account.jid()) keep(account, item->first, item->second);
+        }
+        user.remove(query);
+        while (const auto element = subscription_request(user)) {
+            auto request = Stanza::parse(element.standalone());
+            if (request && !request->from().empty()) {
+                const auto contact = request->from().bare();
+                request->set_from(contact);
+                request->set_to(account.jid());
+                ledger_.put_request(account, contact, *request);
+            }
+            user.remove(element);
+        }
+    }
+
+    static Element subscription_request(const Stanza& user) {
+        for (const auto child : user.xml().children())
+            if (child.is("presence", ns::client) && child.attribute("type") == "subscribe") return child;
+        return {};
+    }
+
+    void forget(Account& account) {
+        std::vector<Jid> contacts;
+        ledger_.each(account, [&](std::string_view key, const Item&) {
+            if (auto contact = Jid::parse(key)) contacts.push_back(std::move(*contact));
+        });
+        for (const auto& contact : contacts) {
+            ledger_.remove(account, contact);
+            push(account, render(contact.text(), std::nullopt));
+        }
+        for (const auto& request : ledger_.requests(account)) ledger_.erase_request(account, request.from().bare());
     }
 
     // --- what both sides need
@@ -298,13 +354,13 @@ private:
             if (presence == nullptr) continue;
             Stanza copy = *presence;
             copy.set_to(contact);
-            host().route(std::move(copy));
+            account.send(std::move(copy));
         }
     }
 
     void hide_presence(Account& account, const Jid& contact) {
         for (const Session* session : account.sessions())
-            if (session->is_available()) host().route(Stanza::presence(session->jid(), contact, "unavailable"));
+            if (session->is_available()) account.send(Stanza::presence(session->jid(), contact, "unavailable"));
     }
 
     // Sending may end a session, so each is looked for again before its turn.

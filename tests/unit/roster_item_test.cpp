@@ -102,4 +102,34 @@ TEST(RosterSet, is_refused_as_the_rfc_says) {
               "not-acceptable");
 }
 
+std::optional<std::pair<Jid, Item>> exported(const std::string& attributes, const std::string& groups = {}) {
+    const auto xml = parse_xml("<item xmlns='jabber:iq:roster' " + attributes + ">" + groups + "</item>");
+    return read_exported(Element{*xml, 0}, 3);
+}
+
+TEST(RosterItem, that_another_server_wrote_keeps_its_subscription) {
+    const auto both =
+        exported("jid='Juliet@capulet.lit/balcony' name='Juliet' subscription='both'", "<group>Friends</group>");
+    ASSERT_TRUE(both);
+    EXPECT_EQ(both->first.text(), "juliet@capulet.lit");
+    EXPECT_EQ(both->second, (Item{.state = {.to = true, .from = true}, .name = "Juliet", .groups = {"Friends"}}));
+    EXPECT_EQ(exported("jid='a@x' subscription='to' ask='subscribe' approved='true'")->second.state,
+              (State{.to = true, .approved = true}))
+        << "who is subscribed has nothing to wait for";
+    EXPECT_EQ(exported("jid='a@x' subscription='from' ask='subscribe' approved='1'")->second.state,
+              (State{.from = true, .out = true}));
+    EXPECT_EQ(exported("jid='a@x' approved='1'")->second.state, State{.approved = true});
+}
+
+TEST(RosterItem, that_another_server_wrote_loses_what_does_not_fit) {
+    EXPECT_FALSE(exported("name='nobody'"));
+    EXPECT_FALSE(exported("jid='@'"));
+    EXPECT_FALSE(exported("jid='a@x' subscription='remove'"));
+    const auto item = exported("jid='a@x' name='" + std::string(2000, 'n') + "' subscription='perhaps'",
+                               "<group/><group>a</group><group>a</group><group>" + std::string(2000, 'g') +
+                                   "</group><group>b</group><group>c</group><group>d</group>");
+    ASSERT_TRUE(item);
+    EXPECT_EQ(item->second, (Item{.groups = {"a", "b", "c"}}));
+}
+
 }   // namespace
