@@ -106,7 +106,7 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
 Instance::~Instance() {
     cancel();
     if (module_ != nullptr) image_->descriptor().destroy(module_);
-    store_factory_ = nullptr;   // module code as well
+    store_factory_ = {};   // module code as well
 }
 
 void Instance::go_live() {

@@ -11,6 +11,7 @@
 namespace tambo {
 
 /// `words` as the operator typed them, `--json` among them if she did. Exit codes: 0 done, 1 refused, 2 not understood.
-Control::Answer run_command(Server& server, const std::vector<std::string>& words);
+/// May take long; long answers are handed to `out` piece by piece. Any thread but a shard's.
+int run_command(Server& server, const std::vector<std::string>& words, const Control::Out& out);
 
 }   // namespace tambo

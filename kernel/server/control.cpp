@@ -1,12 +1,15 @@
 #include "server/control.hpp"
 
+#include <atomic>
+#include <cerrno>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
 namespace tambo {
@@ -15,12 +18,14 @@ namespace {
 
 using local = boost::asio::local::stream_protocol;
 
-constexpr std::size_t max_request_bytes = std::size_t{64} << 10;
+constexpr char between_words = '\x1f', end_of_request = '\x1e';
+constexpr int poll_ms = 200;              // how soon a writer that waits for its client sees that the server stops
+constexpr int patience_polls = 5 * 600;   // ten minutes: a pager may keep what comes waiting
 
 std::vector<std::string> split(std::string_view line) {
     std::vector<std::string> words{""};
     for (const char c : line) {
-        if (c == '\x1f')
+        if (c == between_words)
             words.emplace_back();
         else
             words.back() += c;
@@ -37,34 +42,81 @@ bool somebody_listens(boost::asio::io_context& io, const std::filesystem::path& 
 
 }   // namespace
 
+struct Control::Shared {
+    Command command;
+    std::atomic<bool> closing{false};
+    std::size_t visits = 0;   // the loop's
+    bool is_full = false;     // the loop's: nobody is accepted until a visit ends
+};
+
 struct Control::Visit : std::enable_shared_from_this<Visit> {
-    Visit(local::socket s, Command c) : socket(std::move(s)), command(std::move(c)) {}
+    Visit(Control& c, local::socket s) : control(c), shared(c.shared_), socket(std::move(s)) {}
 
     void read() {
-        boost::asio::async_read_until(socket, boost::asio::dynamic_buffer(request, max_request_bytes), '\n',
+        boost::asio::async_read_until(socket, boost::asio::dynamic_buffer(request, max_request_bytes), end_of_request,
                                       [self = shared_from_this()](boost::system::error_code ec, std::size_t bytes) {
-                                          if (!ec) self->answer(bytes);
+                                          if (ec) return self->leave();
+                                          self->request.resize(bytes - 1);
+                                          boost::asio::post(self->control.pool_, [self] { self->answer(); });
                                       });
     }
-    void answer(std::size_t bytes) {
-        Answer a;
+
+    // On a worker.
+    void answer() {
         try {
-            a = command(split(std::string_view{request}.substr(0, bytes - 1)));
-        } catch (const std::exception& e) {
-            a = {1, e.what()};
+            send(fmt::format("={}\n", run()));
+        } catch (const std::exception&) {   // NOLINT(bugprone-empty-catch): the client left; nobody is there to be told
         }
-        reply = fmt::format("{}\n{}", a.exit_code, a.text);
-        boost::asio::async_write(socket, boost::asio::buffer(reply),
-                                 [self = shared_from_this()](boost::system::error_code, std::size_t) {});
+        boost::asio::post(socket.get_executor(), [self = shared_from_this()] { self->leave(); });
     }
 
+    int run() {
+        const Out out = [this](std::string_view piece) {
+            if (piece.empty()) return;
+            send(fmt::format("+{}\n", piece.size()));
+            send(piece);
+        };
+        try {
+            const auto words = split(request);
+            control.log_.debug("tamboctl: {}", words.front());   // no more: there may be a password
+            return shared->command(words, out);
+        } catch (const std::exception& e) {
+            out(fmt::format("{}\n", e.what()));
+            return 1;
+        }
+    }
+
+    void send(std::string_view bytes) {
+        int polls = 0;
+        while (!bytes.empty()) {
+            const auto n = ::send(socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n > 0) {
+                bytes.remove_prefix(static_cast<std::size_t>(n));
+                polls = 0;
+            } else if (n < 0 && errno == EAGAIN && !shared->closing && ++polls < patience_polls) {
+                pollfd ready{socket.native_handle(), POLLOUT, 0};
+                ::poll(&ready, 1, poll_ms);
+            } else if (n == 0 || errno != EINTR) {
+                throw std::runtime_error("the client is gone");
+            }
+        }
+    }
+
+    void leave() {
+        socket.close();
+        --shared->visits;
+        if (std::exchange(shared->is_full, false)) control.accept();
+    }
+
+    Control& control;
+    std::shared_ptr<Shared> shared;
     local::socket socket;
-    Command command;
-    std::string request, reply;
+    std::string request;
 };
 
 Control::Control(boost::asio::io_context& io, std::filesystem::path path, Command command, Log& log)
-    : path_(std::move(path)), command_(std::move(command)), log_(log), acceptor_(io) {
+    : path_(std::move(path)), log_(log), acceptor_(io), shared_(std::make_shared<Shared>()) {
+    shared_->command = std::move(command);
     if (path_.string().size() >= sizeof(sockaddr_un{}.sun_path))
         throw std::runtime_error(
             fmt::format("{}: the path of the control socket is too long for a Unix socket", path_.string()));
@@ -89,14 +141,23 @@ Control::Control(boost::asio::io_context& io, std::filesystem::path path, Comman
 }
 
 Control::~Control() {
+    shared_->closing = true;
+    pool_.join();
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);
 }
 
 void Control::accept() {
+    if (shared_->visits >= max_visits) {
+        shared_->is_full = true;
+        return;
+    }
     acceptor_.async_accept([this](boost::system::error_code ec, local::socket socket) {
         if (!acceptor_.is_open() || ec == boost::asio::error::operation_aborted) return;
-        if (!ec) std::make_shared<Visit>(std::move(socket), command_)->read();
+        if (!ec) {
+            ++shared_->visits;
+            std::make_shared<Visit>(*this, std::move(socket))->read();
+        }
         accept();
     });
 }

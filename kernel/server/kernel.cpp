@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <fstream>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -46,16 +45,8 @@ Gate::Limits gate_limits(const LimitSettings& limits) {
     return l;
 }
 
-void make_private_folder(const std::filesystem::path& folder) {
-    std::error_code ec;
-    std::filesystem::create_directories(folder, ec);
-    if (ec)
-        throw std::runtime_error(fmt::format("{}: the data folder cannot be made: {}", folder.string(), ec.message()));
-}
-
 // Written under another name first: a server killed while it writes must not find half a secret.
 Bytes load_secret(const std::filesystem::path& folder) {
-    make_private_folder(folder);
     const auto file = folder / "secret";
     std::ifstream in{file, std::ios::binary};
     Bytes known{std::istreambuf_iterator<char>{in}, {}};
@@ -77,6 +68,7 @@ Bytes load_secret(const std::filesystem::path& folder) {
 Kernel::Kernel(Config c, Server::Options options)
     : config(std::move(c)),
       settings(read_settings(config, declared)),
+      data_lock(settings.server.data),
       clock(options.clock ? std::move(options.clock) : std::make_shared<SystemClock>()),
       logger(settings.log, std::move(options.log), clock),
       log(logger.named("tambo")),

@@ -18,6 +18,7 @@
 
 #include "net/gate.hpp"
 #include "net/tls.hpp"
+#include "server/data_lock.hpp"
 #include "server/figures.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
@@ -38,6 +39,7 @@ struct Kernel {
     const Config config;
     std::vector<OptionInfo> declared;   ///< supervisor only
     const Settings settings;
+    const DataLock data_lock;   ///< before anything of the folder is touched, until nothing uses it any more
     const std::shared_ptr<Clock> clock;
     FigureBoard board;
     Logger logger;

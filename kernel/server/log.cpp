@@ -14,41 +14,20 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <unicode/utf8.h>
+
+#include "server/escape.hpp"
+#include "server/json.hpp"
 
 namespace tambo {
 
 namespace {
 
-// Invisible marks that turn the direction of text or end a line: they could make a line show what it does not say.
-bool is_deceptive(std::int32_t c) {
-    return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
-}
-
 using Append = std::back_insert_iterator<std::string>;
-
-// Calls plain(bytes) for each good character and odd(code point, bytes) for the others; code point -1: not UTF-8.
-template <class Plain, class Odd>
-void walk(std::string_view text, Plain plain, Odd odd) {
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data());
-    const auto size = static_cast<std::int32_t>(text.size());
-    for (std::int32_t at = 0; at < size;) {
-        const auto start = at;
-        std::int32_t c = 0;
-        U8_NEXT(bytes, at, size, c);   // NOLINT(bugprone-inc-dec-in-conditions): ICU's macro
-        const auto character = text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
-        if (c < 0 || is_deceptive(c))
-            odd(c, character);
-        else
-            plain(c, character);
-    }
-}
 
 // "\n", "\t", "\x1b", "\u202e"; bytes that are not UTF-8 each as "\xff".
 std::string text_safe(std::string_view text) {
     std::string safe;
-    walk(
+    walk_characters(
         text, [&](std::int32_t, std::string_view character) { safe += character; },
         [&](std::int32_t c, std::string_view character) {
             if (c == '\n')
@@ -61,19 +40,6 @@ std::string text_safe(std::string_view text) {
                 for (const char byte : character)
                     fmt::format_to(Append{safe}, "\\x{:02x}", static_cast<unsigned char>(byte));
         });
-    return safe;
-}
-
-// RFC 8259 §7, without the quotes.
-std::string json_safe(std::string_view text) {
-    std::string safe;
-    walk(
-        text,
-        [&](std::int32_t c, std::string_view character) {
-            if (c == '"' || c == '\\') safe += '\\';
-            safe += character;
-        },
-        [&](std::int32_t c, std::string_view) { fmt::format_to(Append{safe}, "\\u{:04x}", c < 0 ? 0xFFFD : c); });
     return safe;
 }
 
@@ -97,8 +63,9 @@ std::string format_text(Time now, Level level, std::string_view name, std::strin
 }
 
 std::string format_json(Time now, Level level, std::string_view name, std::string_view line) {
-    return fmt::format(R"({{"time":"{}","level":"{}","module":"{}","text":"{}"}})", timestamp(now), to_string(level),
-                       json_safe(name), json_safe(line));
+    Json json;
+    json.object().member("time", timestamp(now)).member("level", to_string(level)).member("module", name);
+    return json.member("text", line).end().take();
 }
 
 using SinkPointer = std::unique_ptr<spdlog::sinks::sink>;

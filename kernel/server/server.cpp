@@ -77,7 +77,7 @@ Server::Impl::Impl(Config config, Options options)
     // First of all: where another server runs, nothing may be touched.
     control_ = std::make_unique<Control>(
         supervisor_, settings.server.control,
-        [this](const auto& words) { return run_command(*kernel_->server, words); }, *kernel_->log);
+        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); }, *kernel_->log);
     clean_run_folder(settings.server.run);
     load_certificates(*kernel_);
     for (unsigned i = 0; i < shard_count(settings); ++i)

@@ -299,7 +299,7 @@ void StoreService::Impl::change_driver() {
     }
     if (!wanted) return;
     auto error = text_of_failure([&] {
-        auto next = wanted->factory ? wanted->factory() : nullptr;
+        auto next = wanted->factory ? wanted->factory.open() : nullptr;
         if (wanted->factory && !next) throw std::runtime_error{"the store plugin made no driver"};
         driver_ = std::move(next);
     });

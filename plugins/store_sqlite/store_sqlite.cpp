@@ -3,11 +3,13 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include <tambo/tambo.hpp>
 
+#include "backup.hpp"
 #include "driver.hpp"
 
 namespace {
@@ -25,7 +27,12 @@ public:
             .cache_bytes = cache_->bytes,
             .check = *check_,
         };
-        w.provide(StoreFactory{[settings] { return sqlite::open(settings); }});
+        StoreFactory store{[settings] { return sqlite::open(settings); }};
+        store.backup = [from = settings.file](const auto& file, const auto& stop) {
+            sqlite::back_up(from, file, stop);
+        };
+        store.restore = [to = settings.file](const auto& file) { return sqlite::restore(to, file); };
+        w.provide(std::move(store));
     }
 
 private:

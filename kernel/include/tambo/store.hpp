@@ -1,12 +1,15 @@
 // Keeping things: what modules ask (KeyValue, Journal), and what a store plugin answers (StoreDriver).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -73,8 +76,25 @@ public:
     virtual void erase_owner(std::string_view owner) = 0;   ///< everything, everywhere
 };
 
-/// How a plugin makes its driver: called on the store thread, once per server.
-using StoreFactory = std::function<std::unique_ptr<StoreDriver>()>;
+/// What a store plugin provides: how its driver is made, and what can be done with all that it keeps. Each function
+/// owns what it needs: it may be called when the instance that provided it is gone. Errors are exceptions with a
+/// sentence for the operator.
+struct StoreFactory {
+    /// Called on the store thread, once per server.
+    std::function<std::unique_ptr<StoreDriver>()> open;
+    /// Writes all that is kept at one moment into a new file, while a driver is at work; from any thread, for as long
+    /// as it takes. Gives up soon after `stop` became true, and leaves nothing behind when it fails. Empty: cannot.
+    std::function<void(const std::filesystem::path& file, const std::atomic<bool>& stop)> backup;
+    /// Puts such a file in the place of what is kept, while no driver is open; what it was made from is read to its end
+    /// first. Gives the name under which the old one still lies, empty if there was none. Empty: cannot.
+    std::function<std::filesystem::path(const std::filesystem::path& file)> restore;
+
+    StoreFactory() = default;
+    template <class F>
+        requires std::is_invocable_r_v<std::unique_ptr<StoreDriver>, F&>
+    StoreFactory(F make) : open(std::move(make)) {}   // NOLINT: a plugin that only makes drivers says just that
+    explicit operator bool() const noexcept { return static_cast<bool>(open); }
+};
 
 /// The store as a shard sees it: asynchronous, answers come back to the asking shard, in the order of the requests.
 class TAMBO_API Store {
