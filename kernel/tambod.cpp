@@ -20,9 +20,19 @@ int check(const std::string& file) {
     return complaints.empty() ? 0 : 1;
 }
 
+int restore(const std::string& file, const std::string& backup) {
+    const auto old = tambo::restore(tambo::Config::load(file), backup);
+    std::printf("%s is restored\n", backup.c_str());
+    if (!old.empty()) std::printf("what was there before: %s\n", old.c_str());
+    return 0;
+}
+
+// SIGHUP: the ini is read again, certificates are looked at, the log file is opened anew. What changed is logged.
 void refresh(tambo::Server& server) {
     try {
         server.refresh();
+        if (const auto report = server.reload_config(); !report.done)
+            std::fprintf(stderr, "tambod: %s; nothing was changed\n", report.reason.c_str());
     } catch (const std::exception& e) {
         std::fprintf(stderr, "tambod: %s; everything else goes on\n", e.what());
     }
@@ -56,10 +66,12 @@ int serve(const std::string& file) {
 
 int main(int argc, char** argv) {
     CLI::App app{"tambod - an XMPP server whose every feature can be swapped while people chat"};
-    std::string file = default_file;
+    std::string file = default_file, backup;
     bool only_check = false;
     app.add_option("-c,--config,file", file, "the ini file")->capture_default_str();
     app.add_flag("--check", only_check, "look for mistakes in the ini file and in the modules, start nothing");
+    app.add_option("--restore", backup,
+                   "put a backup (tamboctl backup) in the place of the store's data, start nothing");
     app.set_version_flag("--version", std::string{"tambod "} + std::string{tambo::version()});
     try {
         app.parse(argc, argv);
@@ -67,6 +79,7 @@ int main(int argc, char** argv) {
         return app.exit(e) == 0 ? 0 : 2;
     }
     try {
+        if (!backup.empty()) return restore(file, backup);
         return only_check ? check(file) : serve(file);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "tambod: %s\n", e.what());

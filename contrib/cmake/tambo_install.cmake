@@ -45,6 +45,8 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/tambo.pc.in ${PROJECT_BINARY_DIR}/packa
 install(FILES ${PROJECT_BINARY_DIR}/package/tambo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # For the operator.
+install(FILES ${PROJECT_SOURCE_DIR}/contrib/completion/tamboctl
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/man/*.[1-8])
 foreach(page IN LISTS pages)
     string(REGEX REPLACE ".*\\." "" chapter ${page})

@@ -11,6 +11,9 @@
 
 #include <tambo/server.hpp>
 
+#include "ctl/migration.hpp"
+#include "ctl/new_module.hpp"
+#include "ctl/top.hpp"
 #include "server/json.hpp"
 
 namespace tambo::ctl {
@@ -102,6 +105,12 @@ int carry_out(const Client& client, const Words& typed, bool json) {
         if (words.size() != 2) throw std::invalid_argument("expected: check FILE");
         return check_file(words[1], json);
     }
+    if (is(words, "new-module")) {
+        new_module(words);
+        return done;
+    }
+    if (is(words, "top")) return top(client, {words.begin() + 1, words.end()}, json);
+    if (is(words, "user", "import")) return import_accounts(client, {words.begin() + 2, words.end()}, json);
     if ((is(words, "user", "add") || is(words, "user", "passwd")) && (words.size() == 3 || words.size() == 4)) {
         auto secret = password(words);
         words.resize(3);

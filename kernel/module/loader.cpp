@@ -25,7 +25,7 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
 }   // namespace
 
 Loader::Loader(Kernel& kernel, std::vector<std::filesystem::path> folders)
-    : kernel_(kernel), folders_(std::move(folders)) {}
+    : kernel_(kernel), folders_(std::move(folders)), config_(kernel.config) {}
 
 Loader::~Loader() { release(); }
 
@@ -40,13 +40,13 @@ std::filesystem::path Loader::find(const std::string& name) const {
 
 // What is wrong with a module, where [server] names it.
 std::string Loader::at_its_place(const std::string& name, const std::string& why) const {
-    const auto& file = kernel_.config.file();
+    const auto& file = config_.file();
     if (!file.empty() && why.starts_with(file + ':')) return why;   // an option: it says its place itself
     const auto& plugins = kernel_.settings.server.plugins;
     const auto* key = std::ranges::find(plugins, name) != plugins.end() ? "plugins" : "modules";
-    const auto* entry = kernel_.config.find("server", key);
+    const auto* entry = config_.find("server", key);
     if (entry == nullptr) return fmt::format("module {}: {}", name, why);
-    return fmt::format("{} {}: module {}: {}", kernel_.config.where("server", *entry), key, name, why);
+    return fmt::format("{} {}: module {}: {}", config_.where("server", *entry), key, name, why);
 }
 
 std::string Loader::no_file(const std::string& name) const {
@@ -90,7 +90,7 @@ Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, cons
     try {
         for (auto& shard : kernel_.shards) {
             prepared.options.clear();
-            prepared.instances.push_back(std::make_unique<Instance>(*image, *shard, kernel_.config, prepared.options));
+            prepared.instances.push_back(std::make_unique<Instance>(*image, *shard, config_, prepared.options));
         }
     } catch (const std::exception& e) {
         return fail(Condition::internal_server_error, e.what());
@@ -154,7 +154,7 @@ std::string Loader::unknown_keys(const std::string& name, const std::vector<Opti
     auto sections = kernel_sections();
     sections.push_back("module " + name);
     for (const auto& l : loaded_) sections.push_back("module " + l.name);
-    const auto found = complaints(kernel_.config, declared, sections);
+    const auto found = complaints(config_, declared, sections);
     const auto mine = std::ranges::find_if(
         found, [&](const auto& c) { return c.find("[module " + name + "] \"") != std::string::npos; });
     return mine == found.end() ? std::string{} : *mine;
@@ -339,6 +339,28 @@ SwapReport Loader::reload(const std::string& name, const std::filesystem::path& 
 SwapReport Loader::unload(const std::string& name) {
     const std::lock_guard guard{lock_};
     return remember("unload", unload_now(name));
+}
+
+SwapReport Loader::reconfigure(const std::string& name, const Config& fresh) {
+    const std::lock_guard guard{lock_};
+    auto before = config_;
+    config_.adopt(fresh, "module " + name);
+    auto report =
+        find_loaded(name) == nullptr ? remember("load", load_now(name)) : remember("reload", reload_now(name, {}));
+    if (!report.done) config_ = std::move(before);
+    return report;
+}
+
+void Loader::follow(const Config& config) {
+    const std::lock_guard guard{lock_};
+    config_ = config;
+}
+
+Loader::StorePlugin Loader::store_plugin() const {
+    const std::lock_guard guard{lock_};
+    for (const auto& l : loaded_)
+        if (const auto& factory = l.instances.front()->store_factory()) return {l.image, factory};
+    return {};
 }
 
 SwapReport Loader::remember(std::string kind, SwapReport report) {

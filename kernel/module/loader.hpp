@@ -36,6 +36,11 @@ public:
     SwapReport load(const std::string& name);
     SwapReport reload(const std::string& name, const std::filesystem::path& file = {});
     SwapReport unload(const std::string& name);
+    /// Loads it, or swaps it for the same file, with the options that `fresh` gives it; if it is refused, those that it
+    /// had stay.
+    SwapReport reconfigure(const std::string& name, const Config& fresh);
+    /// What options are read from, from now on.
+    void follow(const Config& config);
     std::vector<ModuleInfo> modules() const;
     /// What was swapped, loaded and unloaded since the start.
     struct History {
@@ -43,6 +48,14 @@ public:
         std::uint64_t done = 0, refused = 0, pinned = 0;
     };
     History history() const;
+
+    /// What the loaded store plugin provides, and its image, which has to outlive each use of that. Empty if there is
+    /// none.
+    struct StorePlugin {
+        std::shared_ptr<Image> image;   // shared with the loader: the plugin may be swapped meanwhile
+        StoreFactory factory;
+    };
+    StorePlugin store_plugin() const;
 
     /// Destroys what retired instances have become free; called now and then by the supervisor.
     void sweep();
@@ -97,6 +110,7 @@ private:
     Kernel& kernel_;
     const std::vector<std::filesystem::path> folders_;
     mutable std::mutex lock_;
+    Config config_;   // what options are read from
     std::vector<Loaded> loaded_;
     std::vector<Retired> retired_;
     History history_;

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <span>
+#include <filesystem>
+#include <iterator>
+#include <set>
+#include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "server/json.hpp"
+#include "server/log.hpp"
 
 namespace tambo {
 
@@ -30,8 +35,17 @@ struct Verb {
     int (*run)(const Call&);
 };
 
+constexpr std::size_t piece_bytes = 65536;   // of a long answer, so that it is never in memory as a whole
+constexpr std::size_t most_words = 10'000;
+
 int say(const Call& call, Json& json) {
     call.out(json.take() + '\n');
+    return done;
+}
+
+int tell(const Call& call, Json& json, std::string_view text) {
+    if (call.json) return say(call, json);
+    call.out(text);
     return done;
 }
 
@@ -46,6 +60,19 @@ int report(const Call& call, std::string_view what, const Result<Nothing>& resul
         call.out(fmt::format("{}: {} {}\n", what, to_string(result.error().condition), result.error().text));
     return result ? done : refused;
 }
+
+int refuse(const Call& call, const std::string& why) {
+    Json json;
+    tell(call, json.object().member("done", false).member("reason", why).end(), why + '\n');
+    return refused;
+}
+
+int complain(const Call& call, const std::string& why) {
+    refuse(call, why);
+    return not_understood;
+}
+
+int only_in_tamboctl(const Call& call) { return complain(call, "this is for tamboctl itself"); }
 
 int status(const Call& call) {
     const auto c = call.server.count();
@@ -117,6 +144,68 @@ int reload(const Call& call) {
                                                 : call.server.reload(call.words[0], call.words[1]));
 }
 
+// --- configuration, log, store
+
+std::string_view fate_name(ConfigChange::Fate fate) {
+    switch (fate) {
+        case ConfigChange::Fate::applied:
+            return "applied";
+        case ConfigChange::Fate::new_connections:
+            return "for new connections";
+        case ConfigChange::Fate::restart:
+            return "needs a restart";
+        case ConfigChange::Fate::refused:
+            return "refused";
+    }
+    return "refused";
+}
+
+std::string in_words(const ConfigReport& report) {
+    if (!report.done) return fmt::format("nothing was changed: {}\n", report.reason);
+    if (report.changes.empty()) return "nothing has changed\n";
+    std::string text;
+    for (const auto& c : report.changes)
+        text += c.text == fate_name(c.fate) ? fmt::format("{}: {}\n", c.what, c.text)
+                                            : fmt::format("{}: {}: {}\n", c.what, fate_name(c.fate), c.text);
+    return text;
+}
+
+int reload_config(const Call& call) {
+    const auto report = call.server.reload_config();
+    Json json;
+    json.object().member("done", report.done).member("reason", report.reason).list("changes");
+    for (const auto& c : report.changes)
+        json.object().member("what", c.what).member("fate", fate_name(c.fate)).member("text", c.text).end();
+    call.out(call.json ? json.end_list().end().take() + '\n' : in_words(report));
+    const bool any_refused =
+        std::ranges::find(report.changes, ConfigChange::Fate::refused, &ConfigChange::fate) != report.changes.end();
+    return report.done && !any_refused ? done : refused;
+}
+
+int log_level(const Call& call) {
+    if (call.words.empty()) {
+        const auto level = to_string(call.server.log_level());
+        Json json;
+        return tell(call, json.object().member("level", level).end(), fmt::format("{}\n", level));
+    }
+    for (const auto level : {Level::debug, Level::info, Level::warning, Level::error})
+        if (call.words[0] == to_string(level)) {
+            call.server.set_log_level(level);
+            return report(call, {}, Nothing{});
+        }
+    return complain(call, "expected one of: debug, info, warning, error");
+}
+
+int backup(const Call& call) {
+    if (!std::filesystem::path{call.words[0]}.is_absolute()) return complain(call, "expected an absolute path");
+    call.server.backup(call.words[0]);
+    Json json;
+    return tell(call, json.object().member("done", true).member("file", call.words[0]).end(),
+                fmt::format("{} is written\n", call.words[0]));
+}
+
+// --- accounts
+
 int user_add(const Call& call) {
     return report(call, call.words[0], call.server.add_user(call.words[0], call.words[1]));
 }
@@ -124,6 +213,269 @@ int user_passwd(const Call& call) {
     return report(call, call.words[0], call.server.set_password(call.words[0], call.words[1]));
 }
 int user_delete(const Call& call) { return report(call, call.words[0], call.server.remove_user(call.words[0])); }
+
+constexpr std::size_t users_at_once = 500;
+
+// All accounts, a page in memory at a time.
+template <class See>
+void each_user(Server& server, See see) {
+    for (std::string after;;) {
+        const auto page = server.users(after, users_at_once);
+        if (!page) throw std::runtime_error(page.error().text);
+        for (const auto& jid : *page) see(jid);
+        if (page->size() < users_at_once) return;
+        after = page->back();
+    }
+}
+
+int user_list(const Call& call) {
+    Json json;
+    json.object().list("users");
+    std::string lines;
+    std::size_t count = 0;
+    each_user(call.server, [&](const std::string& jid) {
+        json.value(jid);
+        lines += jid + '\n';
+        if (++count % users_at_once == 0) call.out(call.json ? json.take() : std::exchange(lines, {}));
+        if (!call.json) json.take();
+    });
+    call.out(call.json ? json.end_list().end().take() + '\n' : lines);
+    return done;
+}
+
+int user_erase(const Call& call) {
+    const auto erased = call.server.erase_user(call.words[0]);
+    if (!erased) return report(call, call.words[0], std::unexpected{erased.error()});
+    Json json;
+    json.object().member("done", erased->after.empty());
+    std::string text = fmt::format("{}: erased\n", call.words[0]);
+    for (const auto& [name, tables] : {std::pair{"had", &erased->before}, std::pair{"left", &erased->after}}) {
+        json.list(name);
+        for (const auto& t : *tables) json.object().member("table", t.table).member("rows", t.rows).end();
+        json.end_list();
+    }
+    for (const auto& t : erased->before) text += fmt::format("  {:<24} had {} row(s)\n", t.table, t.rows);
+    for (const auto& t : erased->after) text += fmt::format("  {:<24} STILL HAS {} row(s)\n", t.table, t.rows);
+    if (erased->after.empty()) text += "  nothing is left of it in the store\n";
+    tell(call, json.end(), text);
+    return erased->after.empty() ? done : refused;
+}
+
+// --- moving accounts: the module that knows the format does the work, one account at a time
+
+constexpr std::string_view frame = "portability#frame", one_out = "portability#export",
+                           credentials_in = "portability#make", one_in = "portability#import";
+
+CommandCall about(const std::string& jid) {
+    CommandCall call;
+    call.given["accountjid"] = {jid};
+    return call;
+}
+
+CommandResult ask_module(Server& server, std::string_view node, CommandCall call) {
+    auto result = server.give(node, std::move(call));
+    if (result) return std::move(*result);
+    const auto offered = server.commands();
+    if (std::ranges::find(offered, node, &Command::node) == offered.end())
+        throw std::runtime_error("no module moves accounts; load portability");
+    throw std::runtime_error(fmt::format("{} {}", to_string(result.error().condition), result.error().text));
+}
+
+std::string value_of(const CommandResult& result, std::string_view name) {
+    for (const auto& v : result.values)
+        if (v.name == name && !v.values.empty()) return v.values.front();
+    return {};
+}
+
+// The accounts that are asked for, host by host, each host once.
+template <class See>
+void each_wanted(const Call& call, See see) {
+    if (!call.words.empty()) {
+        auto wanted = call.words;
+        std::ranges::sort(wanted, {}, [](const auto& jid) { return std::pair{jid.substr(jid.find('@') + 1), jid}; });
+        for (const auto& jid : wanted) see(jid);
+        return;
+    }
+    std::set<std::string> hosts;
+    each_user(call.server, [&](const std::string& jid) { hosts.insert(jid.substr(jid.find('@') + 1)); });
+    for (const auto& host : hosts)
+        each_user(call.server, [&](const std::string& jid) {
+            if (jid.substr(jid.find('@') + 1) == host) see(jid);
+        });
+}
+
+int user_export(const Call& call) {
+    const auto around = ask_module(call.server, frame, {});
+    const auto write = [&](const std::string& text) { call.out(call.json ? json_safe(text) : text); };
+    if (call.json) call.out("{\"document\":\"");   // one long string, in pieces
+    write(value_of(around, "head"));
+    std::string host;
+    each_wanted(call, [&](const std::string& jid) {
+        const auto user = ask_module(call.server, one_out, about(jid));
+        if (const auto here = value_of(user, "host"); here != host) {
+            if (!host.empty()) write(value_of(around, "host-tail"));
+            write(value_of(user, "host-head"));
+            host = here;
+        }
+        write(value_of(user, "user"));
+    });
+    if (!host.empty()) write(value_of(around, "host-tail"));
+    write(value_of(around, "tail"));
+    if (call.json) call.out("\"}\n");
+    return done;
+}
+
+// tamboctl takes the file apart; here comes one <user/>. A new account that did not get all that was its own goes
+// again.
+int user_import(const Call& call) {
+    const auto& jid = call.words[0];
+    const bool replaces = call.words.size() > 2 && call.words[2] == "--replace";
+    auto one = about(jid);
+    one.given["user"] = {call.words[1]};
+    auto credentials = one;
+    credentials.given["replace"] = {replaces ? "true" : "false"};
+    const auto made = call.server.give(credentials_in, std::move(credentials));
+    if (!made) return report(call, jid, std::unexpected{made.error()});
+    const auto filled = call.server.give(one_in, std::move(one));
+    if (!filled) {
+        if (!replaces) (void)call.server.remove_user(jid);
+        return report(call, jid, std::unexpected{filled.error()});
+    }
+    const auto text = made->text.empty() ? filled->text : fmt::format("{}; {}", filled->text, made->text);
+    Json json;
+    json.object().member("done", true).member("jid", jid).member("text", text);
+    return tell(call, json.end(), fmt::format("{}: {}\n", jid, text));
+}
+
+// --- sessions
+
+int sessions(const Call& call) {
+    Json json;
+    json.object().list("sessions");
+    std::string text =
+        fmt::format("{:<44} {:<24} {:<8} {:<12} {:>8} {:>8}\n", "jid", "address", "codec", "show", "in", "out");
+    for (const auto& s : call.server.sessions(call.words.empty() ? "" : call.words[0])) {
+        json.object().member("jid", s.jid).member("address", s.address).member("codec", s.codec);
+        json.member("show", s.show).member("priority", s.priority).member("connected", s.is_connected);
+        json.member("secure", s.is_secure)
+            .member("since", format_time(s.since))
+            .member("active", format_time(s.active));
+        json.member("stanzas_in", s.traffic.stanzas_in).member("stanzas_out", s.traffic.stanzas_out);
+        json.member("bytes_in", s.traffic.bytes_in).member("bytes_out", s.traffic.bytes_out);
+        json.member("waiting", s.waiting).end();
+        text += fmt::format("{:<44} {:<24} {:<8} {:<12} {:>8} {:>8}\n", s.jid,
+                            s.is_connected ? s.address : "(away, resumable)", s.codec, s.show, s.traffic.stanzas_in,
+                            s.traffic.stanzas_out);
+        if (text.size() + 1 > piece_bytes && !call.json) call.out(std::exchange(text, {}));
+    }
+    return tell(call, json.end_list().end(), text);
+}
+
+int kick(const Call& call) {
+    const auto count = call.server.kick(call.words[0], call.words.size() > 1 ? call.words[1] : "");
+    if (!count) return report(call, call.words[0], std::unexpected{count.error()});
+    Json json;
+    json.object().member("done", *count > 0).member("sessions", *count);
+    tell(call, json.end(), fmt::format("{}: {} session(s) ended\n", call.words[0], *count));
+    return *count > 0 ? done : refused;
+}
+
+int send_stanza(const Call& call) {
+    auto stanza = Stanza::parse(call.words[0]);
+    if (!stanza) return complain(call, "no stanza: " + stanza.error().text);
+    return report(call, "not sent", call.server.send(std::move(*stanza)));
+}
+
+int send_message(const Call& call) {
+    const auto from = Jid::parse(call.words[0]), to = Jid::parse(call.words[1]);
+    if (!from || !to) return complain(call, fmt::format("{}: no address", call.words[from ? 1 : 0]));
+    auto message = Stanza::message(*from, *to, "chat");
+    Writer body;
+    body.element("body").text(call.words[2]).end();
+    message.append(body.take());
+    return report(call, "not sent", call.server.send(std::move(message)));
+}
+
+int send(const Call& call) {
+    if (call.words.size() == 2) return complain(call, "expected: send FROM TO TEXT, or a stanza");
+    return call.words.size() == 1 ? send_stanza(call) : send_message(call);
+}
+
+// --- figures
+
+void write_swaps(Json& json, const Stats& s) {
+    json.list("swaps");
+    for (const auto& swap : s.swaps) {
+        const auto& r = swap.report;
+        json.object().member("time", format_time(swap.time)).member("kind", swap.kind).member("module", r.module);
+        json.member("done", r.done).member("version", r.version).member("generation", r.generation);
+        json.member("step", r.step).member("reason", r.reason).member("pause_ms", r.pause_ms).end();
+    }
+    json.end_list();
+}
+
+void write_figures(Json& json, const Stats& s) {
+    json.list("modules");
+    for (const auto& m : s.modules) {
+        json.object().member("name", m.name).member("calls", m.calls).member("nanoseconds", m.nanoseconds);
+        json.member("faults", m.faults).member("generation", m.generation).member("image_bytes", m.image_bytes).end();
+    }
+    json.end_list().list("figures");
+    for (const auto& f : s.figures)
+        json.object().member("module", f.module).member("name", f.name).member("value", f.value).end();
+    json.end_list().list("wires");
+    for (const auto& w : s.wires)
+        json.object().member("codec", w.codec).member("bytes_in", w.bytes_in).member("bytes_out", w.bytes_out).end();
+    json.end_list();
+}
+
+int stats(const Call& call) {
+    const auto s = call.server.stats();
+    Json json;
+    json.object().member("version", s.version).member("started", format_time(s.started));
+    json.member("now", format_time(s.now)).member("connections", s.connections).member("sessions", s.sessions);
+    json.member("detached", s.detached).member("accounts_in_memory", s.accounts_in_memory).member("shards", s.shards);
+    for (const auto& [name, kinds] : {std::pair{"in", &s.in}, std::pair{"out", &s.out}})
+        json.object(name)
+            .member("messages", kinds->messages)
+            .member("presences", kinds->presences)
+            .member("iqs", kinds->iqs)
+            .end();
+    json.member("resident_bytes", s.resident_bytes).member("store_waiting", s.store_waiting);
+    json.member("swaps_done", s.swaps_done).member("swaps_refused", s.swaps_refused);
+    json.member("pinned_images", s.pinned_images);
+    write_figures(json, s);
+    write_swaps(json, s);
+    auto text = fmt::format(
+        "since       {}\nconnections {}\nsessions    {} ({} away, resumable)\naccounts    {} in memory\n"
+        "memory      {} MiB\nstore       {} request(s) wait\nswaps       {} done, {} refused\n",
+        format_time(s.started), s.connections, s.sessions, s.detached, s.accounts_in_memory, s.resident_bytes >> 20,
+        s.store_waiting, s.swaps_done, s.swaps_refused);
+    for (const auto& [name, kinds] : {std::pair{"in", &s.in}, std::pair{"out", &s.out}})
+        text += fmt::format("{:<11} {} messages, {} presences, {} iqs\n", name, kinds->messages, kinds->presences,
+                            kinds->iqs);
+    for (const auto& f : s.figures) text += fmt::format("{:<11} {} {}\n", f.module, f.name, f.value);
+    return tell(call, json.end(), text);
+}
+
+// For `tamboctl top`, which looks again and again and shows the differences: a line each, columns between tabs.
+int sample(const Call& call) {
+    const auto s = call.server.stats();
+    auto text = fmt::format("server\t{}\t{}\t{}\t{}\t{}\n", s.now.time_since_epoch().count(), s.sessions, s.connections,
+                            s.resident_bytes, s.store_waiting);
+    for (const auto& m : s.modules)
+        text += fmt::format("module\t{}\t{}\t{}\t{}\n", m.name, m.calls, m.nanoseconds, m.faults);
+    for (const auto& session : call.server.sessions()) {
+        const auto& t = session.traffic;
+        text += fmt::format("session\t{}\t{}\t{}\t{}\n", session.jid, t.stanzas_in + t.stanzas_out, t.bytes_in,
+                            t.bytes_out);
+        if (text.size() > piece_bytes) call.out(std::exchange(text, {}));
+    }
+    call.out(text);
+    return done;
+}
+
+// --- the server
 
 int refresh(const Call& call) {
     call.server.refresh();
@@ -140,28 +492,114 @@ int help(const Call& call);
 constexpr std::array verbs = {
     Verb{"help", "", "what the server can be told", 0, 0, help},
     Verb{"status", "", "what the server does now", 0, 0, status},
+    Verb{"stats", "", "all that is counted", 0, 0, stats},
+    Verb{"top", "", "modules and sessions by what they cost, until q", 0, 0, only_in_tamboctl},
     Verb{"modules", "", "what is loaded", 0, 0, modules},
     Verb{"load", "NAME", "load a module", 1, 1, load},
     Verb{"unload", "NAME", "take a module out", 1, 1, unload},
     Verb{"reload", "NAME [FILE]", "swap a module for a new build, or for another file", 1, 2, reload},
+    Verb{"reload-config", "", "follow the ini as it is now", 0, 0, reload_config},
+    Verb{"check", "FILE", "look for mistakes in an ini; needs no server", 1, 1, only_in_tamboctl},
+    Verb{"new-module", "NAME [FOLDER]", "a project for a module of your own; needs no server", 1, 2, only_in_tamboctl},
     Verb{"user add", "JID [PASSWORD]", "make an account", 2, 2, user_add},
     Verb{"user passwd", "JID [PASSWORD]", "give an account another password", 2, 2, user_passwd},
     Verb{"user delete", "JID", "remove an account and everything that it had", 1, 1, user_delete},
+    Verb{"user erase", "JID", "the same, with proof", 1, 1, user_erase},
+    Verb{"user list", "", "all accounts", 0, 0, user_list},
+    Verb{"user export", "[JID...]", "accounts with all that they have, as XML", 0, most_words, user_export},
+    Verb{"user import", "FILE... [--replace]", "accounts from such files", 2, 3, user_import},
+    Verb{"sessions", "[JID]", "who is here", 0, 1, sessions},
+    Verb{"kick", "JID [WHY]", "end a session, or all of an account", 1, 2, kick},
+    Verb{"send", "[FROM TO TEXT]", "send a message, or the stanza on the standard input", 1, 3, send},
+    Verb{"log level", "[debug|info|warning|error]", "what is logged", 0, 1, log_level},
+    Verb{"backup", "FILE", "write all that the store keeps to a new file", 1, 1, backup},
     Verb{"refresh", "", "look for renewed certificates, open the log anew", 0, 0, refresh},
     Verb{"stop", "", "stop the server", 0, 0, stop},
+    Verb{"sample", "", "", 0, 0, sample},
 };
+
+// --- what modules offer
+
+std::string shown(const Argument& argument) {
+    if (argument.kind == Argument::Kind::flag) return fmt::format("[--{}]", argument.name);
+    auto name = argument.name;
+    if (argument.kind == Argument::Kind::choice) name = fmt::format("{}", fmt::join(argument.choices, "|"));
+    if (argument.kind == Argument::Kind::jids) name += "...";
+    return argument.is_required ? name : '[' + name + ']';
+}
+
+std::string shown(const std::vector<Argument>& arguments) {
+    std::vector<std::string> all;
+    for (const auto& a : arguments) all.push_back(shown(a));
+    return fmt::format("{}", fmt::join(all, " "));
+}
+
+std::vector<std::string> lines_of(std::string_view text) {
+    std::vector<std::string> lines;
+    while (!text.empty()) {
+        const auto end = text.find('\n');
+        lines.emplace_back(text.substr(0, end));
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    }
+    return lines;
+}
+
+// Words in the order of the arguments; flags as --NAME, anywhere. False: there are more words than arguments.
+bool take_words(const Command& command, Words words, CommandCall& given) {
+    for (const auto& a : command.arguments)
+        if (a.kind == Argument::Kind::flag && std::erase(words, "--" + a.name) != 0) given.given[a.name] = {"true"};
+    auto next = words.begin();
+    for (const auto& a : command.arguments) {
+        if (a.kind == Argument::Kind::flag || next == words.end()) continue;
+        if (a.kind == Argument::Kind::jids)
+            given.given[a.name] = {std::exchange(next, words.end()), words.end()};
+        else if (a.kind == Argument::Kind::paragraph)
+            given.given[a.name] = lines_of(*next++);
+        else
+            given.given[a.name] = {*next++};
+    }
+    return next == words.end();
+}
+
+int told(const Call& call, const CommandResult& result) {
+    Json json;
+    json.object().member("done", true).member("text", result.text).object("values");
+    auto text = result.text.empty() ? std::string{} : result.text + '\n';
+    for (const auto& v : result.values) {
+        json.list(v.name);
+        for (const auto& value : v.values) json.value(value);
+        json.end_list();
+        text += fmt::format("{}: {}\n", v.label.empty() ? v.name : v.label, fmt::join(v.values, ", "));
+    }
+    return tell(call, json.end().end(), text);
+}
+
+int give(const Call& call, const Command& command) {
+    CommandCall given;
+    if (!take_words(command, call.words, given))
+        return complain(call, fmt::format("expected: {} {}", command.words, shown(command.arguments)));
+    const auto result = call.server.give(command.node, std::move(given));
+    if (result) return told(call, *result);
+    if (result.error().condition == Condition::bad_request)
+        return complain(
+            call, fmt::format("{}; expected: {} {}", result.error().text, command.words, shown(command.arguments)));
+    return report(call, command.words, std::unexpected{result.error()});
+}
 
 int help(const Call& call) {
     Json json;
     json.object().list("commands");
     std::string text = "commands:\n";
-    for (const auto& v : verbs) {
-        json.object().member("words", v.words).member("arguments", v.arguments).member("help", v.help).end();
-        text += fmt::format("  {:<34} {}\n",
-                            fmt::format("{}{}{}", v.words, v.arguments.empty() ? "" : " ", v.arguments), v.help);
-    }
-    call.out(call.json ? json.end_list().end().take() + '\n' : text);
-    return done;
+    const auto add = [&](std::string_view words, std::string_view arguments, std::string_view what) {
+        json.object().member("words", words).member("arguments", arguments).member("help", what).end();
+        text +=
+            fmt::format("  {:<38} {}\n", fmt::format("{}{}{}", words, arguments.empty() ? "" : " ", arguments), what);
+    };
+    for (const auto& v : verbs)
+        if (!v.help.empty()) add(v.words, v.arguments, v.help);
+    for (const auto& c : call.server.commands())
+        if (!c.words.empty()) add(c.words, shown(c.arguments), c.label);
+    return tell(call, json.end_list().end(), text);
 }
 
 // The words of a command as they stand at the front of what was typed.
@@ -175,18 +613,7 @@ std::size_t matching(std::string_view command, const Words& words) {
     return count;
 }
 
-int complain(const Call& call, const std::string& why) {
-    Json json;
-    json.object().member("done", false).member("reason", why);
-    call.out(call.json ? json.end().take() + '\n' : why + '\n');
-    return not_understood;
-}
-
-}   // namespace
-
-int run_command(Server& server, const std::vector<std::string>& words, const Control::Out& out) {
-    Call call{server, words, false, out};
-    call.json = std::erase(call.words, "--json") != 0;
+int carry_out(Call& call) {
     for (const auto& verb : verbs) {
         const auto own = matching(verb.words, call.words);
         if (own == 0) continue;
@@ -196,8 +623,26 @@ int run_command(Server& server, const std::vector<std::string>& words, const Con
         call.words.erase(call.words.begin(), call.words.begin() + static_cast<std::ptrdiff_t>(own));
         return verb.run(call);
     }
+    for (const auto& command : call.server.commands()) {
+        const auto own = matching(command.words, call.words);
+        if (own == 0) continue;
+        call.words.erase(call.words.begin(), call.words.begin() + static_cast<std::ptrdiff_t>(own));
+        return give(call, command);
+    }
     const std::string typed = call.words.empty() ? "" : call.words.front();
     return complain(call, fmt::format("not understood: {}; try help", typed));
+}
+
+}   // namespace
+
+int run_command(Server& server, const std::vector<std::string>& words, const Control::Out& out) {
+    Call call{server, words, false, out};
+    call.json = std::erase(call.words, "--json") != 0;
+    try {
+        return carry_out(call);
+    } catch (const std::exception& e) {
+        return refuse(call, e.what());
+    }
 }
 
 }   // namespace tambo

@@ -201,6 +201,23 @@ Config& Config::set(std::string_view section, std::string_view key, std::string_
     return *this;
 }
 
+Config& Config::adopt(const Config& from, std::string_view section, std::string_view key) {
+    const auto name = tidy(section);
+    const auto* theirs = from.find(name);
+    const auto mine = std::ranges::find(sections_, name, &Section::name);
+    if (key.empty()) {
+        if (mine != sections_.end()) sections_.erase(mine);
+        if (theirs != nullptr) sections_.push_back(*theirs);
+        return *this;
+    }
+    const auto* entry = from.find(name, key);
+    if (mine != sections_.end()) std::erase_if(mine->entries, [&](const Entry& e) { return e.key == key; });
+    if (entry == nullptr) return *this;
+    auto& into = mine != sections_.end() ? *mine : sections_.emplace_back(Section{name, theirs->line, {}});
+    into.entries.push_back(*entry);
+    return *this;
+}
+
 namespace {
 
 // `config` with one more name in a list of [server].

@@ -16,6 +16,7 @@
 #include "net/listener.hpp"
 #include "server/control.hpp"
 #include "server/kernel.hpp"
+#include "server/reconfiguration.hpp"
 
 namespace tambo {
 
@@ -37,6 +38,7 @@ public:
 
     Kernel& kernel() { return *kernel_; }
     Loader& loader() { return *loader_; }
+    Reconfiguration& configuration() { return *configuration_; }
     const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
     /// Runs `job` on every shard, at the same time, and waits.
     void on_each_shard(const std::function<void(Shard&)>& job);
@@ -50,6 +52,7 @@ private:
     boost::asio::io_context supervisor_{1};
     std::unique_ptr<Kernel> kernel_;
     std::unique_ptr<Loader> loader_;
+    std::unique_ptr<Reconfiguration> configuration_;
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unique_ptr<Control> control_;
     std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;

@@ -82,20 +82,29 @@ SinkPointer open_target(const std::string& target) {
     return sink;
 }
 
+SinkPointer open_or_refuse(const std::string& target) {
+    try {
+        return open_target(target);
+    } catch (const std::exception& problem) {
+        throw ConfigError(fmt::format("[log] \"target = {}\": cannot be written: {}", target, problem.what()));
+    }
+}
+
 }   // namespace
 
 struct Logger::Output {
-    LogSettings settings;
     std::shared_ptr<const Clock> clock;   // shared with the server whose time it is; null: the system's
-    std::mutex mutex;
-    SinkPointer sink;   // guarded
+    std::mutex mutex;                     // guards what follows
+    LogSettings settings;
+    SinkPointer sink;
 
     Time now() const { return clock ? clock->now() : std::chrono::time_point_cast<Time::duration>(Time::clock::now()); }
 
     void write(Level level, std::string_view name, std::string_view line) {
-        const bool is_json = settings.format == LogSettings::Format::json;
-        const auto whole = (is_json ? format_json : format_text)(now(), level, name, line);
+        const auto time = now();
         const std::lock_guard lock{mutex};
+        const bool is_json = settings.format == LogSettings::Format::json;
+        const auto whole = (is_json ? format_json : format_text)(time, level, name, line);
         sink->log(spdlog::details::log_msg{spdlog::string_view_t{}, spdlog::level::info, whole});
         sink->flush();
     }
@@ -106,11 +115,7 @@ Logger::Logger(const LogSettings& settings, Sink sink, std::shared_ptr<const Clo
     if (!output_) return;
     output_->settings = settings;
     output_->clock = std::move(clock);
-    try {
-        output_->sink = open_target(settings.target);
-    } catch (const std::exception& problem) {
-        throw ConfigError(fmt::format("[log] \"target = {}\": cannot be written: {}", settings.target, problem.what()));
-    }
+    output_->sink = open_or_refuse(settings.target);
 }
 
 Logger::~Logger() = default;
@@ -129,15 +134,25 @@ void Logger::write(Level level, std::string_view name, std::string_view line) no
 }
 
 void Logger::reopen() {
-    if (!output_ || output_->settings.target == "stderr" || output_->settings.target == "stdout") return;
+    if (!output_) return;
+    const std::lock_guard lock{output_->mutex};
+    const auto& target = output_->settings.target;
+    if (target == "stderr" || target == "stdout") return;
     try {
-        auto fresh = open_target(output_->settings.target);
-        const std::lock_guard lock{output_->mutex};
-        output_->sink = std::move(fresh);
+        output_->sink = open_target(target);
     } catch (const spdlog::spdlog_ex& problem) {
-        throw std::runtime_error(fmt::format("{} cannot be opened again; lines still go to the old file: {}",
-                                             output_->settings.target, problem.what()));
+        throw std::runtime_error(
+            fmt::format("{} cannot be opened again; lines still go to the old file: {}", target, problem.what()));
     }
+}
+
+void Logger::follow(const LogSettings& settings) {
+    if (output_) {
+        const std::lock_guard lock{output_->mutex};
+        if (settings.target != output_->settings.target) output_->sink = open_or_refuse(settings.target);
+        output_->settings = settings;
+    }
+    set_level(settings.level);
 }
 
 bool NamedLog::enabled(Level level) const noexcept { return logger_.enabled(level); }

@@ -55,6 +55,9 @@ public:
     /// Opens the file anew, for log rotation. Throws std::runtime_error with a sentence; the old file then stays in
     /// use.
     void reopen();
+    /// Level, target and format as these say, from the next line on. Throws like the constructor; everything is then as
+    /// before. With a sink only the level counts.
+    void follow(const LogSettings& settings);
 
 private:
     struct Output;

@@ -191,6 +191,16 @@ List declare(std::string_view name, List fallback, std::string_view help) {
     return declare_as(name, std::move(fallback), help);
 }
 
+void refuse(std::string_view name, std::string_view why) {
+    const auto& here = Construction::current();
+    tambo::refuse(here.config, here.section, name, why);
+}
+
+void expect_one_of(std::string_view name, std::string_view value, std::initializer_list<std::string_view> choices) {
+    if (std::ranges::find(choices, value) != choices.end()) return;
+    refuse(name, fmt::format("expected one of: {}", fmt::join(choices, ", ")));
+}
+
 }   // namespace detail
 
 // --- the kernel's own sections

@@ -77,7 +77,8 @@ Server::Impl::Impl(Config config, Options options)
     // First of all: where another server runs, nothing may be touched.
     control_ = std::make_unique<Control>(
         supervisor_, settings.server.control,
-        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); }, *kernel_->log);
+        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); },
+        *kernel_->log);
     clean_run_folder(settings.server.run);
     load_certificates(*kernel_);
     for (unsigned i = 0; i < shard_count(settings); ++i)
@@ -87,6 +88,7 @@ Server::Impl::Impl(Config config, Options options)
         auto names = settings.server.plugins;
         names.insert(names.end(), settings.server.modules.begin(), settings.server.modules.end());
         loader_->load_all(names);
+        configuration_ = std::make_unique<Reconfiguration>(*kernel_, *loader_);
         check_unknown_keys(names);
         if (names.empty())
             kernel_->log->warning("no module is loaded: clients can connect and nothing else; see [server] modules");

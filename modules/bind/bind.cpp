@@ -1,6 +1,4 @@
 // RFC 6120 §7: resource binding; RFC 3921 §3: the session request that old clients still send.
-#include <stdexcept>
-
 #include <tambo/tambo.hpp>
 
 namespace {
@@ -11,10 +9,8 @@ constexpr std::string_view bind_space = "urn:ietf:params:xml:ns:xmpp-bind";
 constexpr std::string_view session_space = "urn:ietf:params:xml:ns:xmpp-session";
 
 Conflict conflict_from(const std::string& word) {
-    if (word == "replace") return Conflict::replace;
     if (word == "rename") return Conflict::rename;
-    if (word == "refuse") return Conflict::refuse;
-    throw std::runtime_error{"\"conflict = " + word + "\": expected replace, rename or refuse"};
+    return word == "refuse" ? Conflict::refuse : Conflict::replace;
 }
 
 class Bind final : public Module {
@@ -80,9 +76,11 @@ private:
             h.close(StreamCondition::not_authorized, "nothing but binding is possible here");   // §7.1
     }
 
-    Option<std::string> conflict_{"conflict", "replace",
+    Option<std::string> conflict_{"conflict",
+                                  "replace",
                                   "what happens if a resource is in use: replace (the old session ends), rename "
-                                  "(the new one gets another name) or refuse"};
+                                  "(the new one gets another name) or refuse",
+                                  {"replace", "rename", "refuse"}};
     Conflict policy_ = conflict_from(*conflict_);
 };
 

@@ -1,7 +1,6 @@
 // RFC 6120 §6: SASL, with SCRAM (RFC 5802, 7677), its channel-binding forms (RFC 9266), PLAIN (RFC 4616), and XEP-0440
 // (0.4.2).
 #include <algorithm>
-#include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
@@ -59,12 +58,10 @@ public:
     Sasl() {
         for (const auto& name : *names_) {
             const auto* known = sasl::find_mechanism(name);
-            if (known == nullptr)
-                throw std::runtime_error{"\"mechanisms\" names " + name + ", expected some of " + all()};
+            if (known == nullptr) names_.refuse(name + " is none of " + all());
             enabled_.push_back(known);
         }
-        if (*iterations_ < 1 || *iterations_ > 10'000'000)
-            throw std::runtime_error{"\"iterations\": expected a number from 1 to 10000000"};
+        if (*iterations_ < 1 || *iterations_ > 10'000'000) iterations_.refuse("expected a number from 1 to 10000000");
     }
 
     void wire(Wiring& w) override {

@@ -146,6 +146,18 @@ public:
         });
     }
 
+    std::vector<TableCount> count(std::string_view owner) override {
+        auto* owned = find(owner);
+        if (!owned) return {};
+        std::map<std::string, std::uint64_t> tables;
+        for (const auto* rows : {&owned->resident, &owned->items})
+            for (const auto& [key, value] : *rows) ++tables[key.first];
+        std::vector<TableCount> found;
+        for (const auto& [table, rows] : tables) found.push_back({table, rows});
+        if (!owned->journal.empty()) found.push_back({"journal", owned->journal.size()});
+        return found;
+    }
+
 private:
     using Owners = std::map<std::string, Belongings, std::less<>>;
 

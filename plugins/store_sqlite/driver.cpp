@@ -252,6 +252,12 @@ public:
         states_.erase(states_.find(owner));
     }
 
+    std::vector<TableCount> count(std::string_view owner) override {
+        std::vector<TableCount> found;
+        count_.query([&] { found.push_back({count_.bytes(0), count_.number(1)}); }, owner);
+        return found;
+    }
+
 private:
     struct Cached {
         std::int64_t number = 0;   // of the owner in the journal; 0: none yet
@@ -292,6 +298,11 @@ private:
     // Not computed from the journal: a sequence is not given twice, even when all entries are gone.
     Statement write_state_{db_, "UPDATE journal_owner SET count = ?, bytes = ?, last = ? WHERE number = ?"};
     Statement forget_state_{db_, "DELETE FROM journal_owner WHERE owner = ?"};
+    Statement count_{db_, R"(
+        SELECT tbl, count(*) FROM (SELECT tbl FROM resident WHERE owner = ?1 UNION ALL
+                                   SELECT tbl FROM items WHERE owner = ?1) GROUP BY tbl
+        UNION ALL SELECT 'journal', count(*) FROM journal JOIN journal_owner ON journal.owner = number
+                  WHERE journal_owner.owner = ?1 HAVING count(*) > 0)"};
     std::map<std::string, Cached, std::less<>> states_;   // of this transaction
 };
 

@@ -1,11 +1,7 @@
 // The default store: one SQLite file in the server's data folder.
 #include <filesystem>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include <tambo/tambo.hpp>
 
@@ -38,17 +34,16 @@ public:
 private:
     sqlite::Synchronous synchronous() const {
         if (*synchronous_ == "off") return sqlite::Synchronous::off;
-        if (*synchronous_ == "normal") return sqlite::Synchronous::normal;
-        if (*synchronous_ == "full") return sqlite::Synchronous::full;
-        throw std::runtime_error{
-            fmt::format("[module store_sqlite] \"synchronous = {}\": expected off, normal or full", *synchronous_)};
+        return *synchronous_ == "full" ? sqlite::Synchronous::full : sqlite::Synchronous::normal;
     }
 
     Option<std::string> file_{"file", "tambo.db", "the database; relative to the data folder of [server]"};
     Option<std::string> synchronous_{
-        "synchronous", "normal",
+        "synchronous",
+        "normal",
         "what a commit waits for: off (nothing), normal (safe when the process dies; a power "
-        "cut may cost the last moments), full (safe then as well, slower)"};
+        "cut may cost the last moments), full (safe then as well, slower)",
+        {"off", "normal", "full"}};
     Option<Size> cache_{"cache", Size{std::uint64_t{8} << 20}, "memory for pages of the database"};
     Option<bool> check_{"check", false, "look for damage in the whole file at start (takes long when it is large)"};
 };

@@ -95,6 +95,12 @@ class Tambod:
         expect(done.returncode == 0, "tamboctl %s failed" % " ".join(words), done.stderr, self.log())
         return done.stdout
 
+    def ask(self, *words, stdin=""):
+        """Like ctl, whatever the exit code: that and both outputs."""
+        done = subprocess.run([self.build + "/bin/tamboctl", "--socket", os.path.join(self.folder, "tambo.sock"), *words],
+                              input=stdin, capture_output=True, encoding="utf-8", timeout=PATIENCE, check=False)
+        return done.returncode, done.stdout, done.stderr
+
     def stop(self):
         """Asks it to, and gives its exit code."""
         self.process.send_signal(signal.SIGTERM)

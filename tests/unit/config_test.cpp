@@ -165,4 +165,21 @@ TEST(Config, names_no_line_for_what_was_set_by_hand_later) {
     EXPECT_EQ(value(config, "server", "domain"), "y");
 }
 
+TEST(Config, adopts_sections_and_keys_from_another_one) {
+    auto mine = Config::parse("[log]\nlevel = info\ntarget = stderr\n[module a]\nx = 1\n", "tambo.ini");
+    const auto theirs = Config::parse("[log]\nlevel = debug\n[module b]\n\ny = 2\n", "tambo.ini");
+    mine.adopt(theirs, "log", "level")
+        .adopt(theirs, "log", "target")
+        .adopt(theirs, "module a")
+        .adopt(theirs, "module b");
+    ASSERT_NE(mine.find("log", "level"), nullptr);
+    EXPECT_EQ(mine.find("log", "level")->value, "debug");
+    EXPECT_EQ(mine.find("log", "target"), nullptr) << "it is not there any more";
+    EXPECT_EQ(mine.find("module a"), nullptr);
+    ASSERT_NE(mine.find("module b", "y"), nullptr);
+    EXPECT_EQ(mine.find("module b", "y")->line, 5);
+    mine.adopt(theirs, "module c").adopt(theirs, "module c", "z");
+    EXPECT_EQ(mine.find("module c"), nullptr);
+}
+
 }   // namespace

@@ -155,4 +155,22 @@ TEST_F(LogFile, gets_whole_lines_from_many_threads) {
     EXPECT_EQ(count, 800U);
 }
 
+TEST_F(LogFile, may_become_another_one_with_another_form) {
+    Logger logger{settings(), {}, clock_};
+    const auto log = logger.named("x");
+    auto other = settings(LogSettings::Format::json);
+    other.target = (folder_ / "other.log").string();
+    other.level = Level::debug;
+    logger.follow(other);
+    log->debug("hello");
+    EXPECT_EQ(content(file_), "");
+    EXPECT_EQ(content(other.target),
+              "{\"time\":\"2026-11-22T04:00:00.123Z\",\"level\":\"debug\",\"module\":\"x\",\"text\":\"hello\"}\n");
+    auto nowhere = settings();
+    nowhere.target = folder_.string();   // a folder is no file
+    EXPECT_THROW(logger.follow(nowhere), ConfigError);
+    log->debug("still here");
+    EXPECT_NE(content(other.target).find("still here"), std::string::npos) << "a target that fails changes nothing";
+}
+
 }   // namespace

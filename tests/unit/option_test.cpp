@@ -116,6 +116,31 @@ TEST(Option, cannot_be_made_outside_of_a_construction) {
     EXPECT_THROW((Option<bool>{"visible", true, "whether"}), std::logic_error);
 }
 
+// A module says why, the kernel where.
+TEST(Option, is_refused_by_its_module_with_file_and_line) {
+    std::vector<OptionInfo> declared;
+    const auto config = Config::parse("[module sasl]\n\niterations = 0\n", "tambo.ini");
+    const Construction here{nullptr, config, "module sasl", declared};
+    const Option<std::int64_t> iterations{"iterations", 10, "how many"};
+    EXPECT_EQ(complaint([&] { iterations.refuse("expected at least 1"); }),
+              "tambo.ini:3: [module sasl] \"iterations = 0\": expected at least 1");
+    const Option<std::int64_t> unset{"rounds", 10, "how many"};
+    EXPECT_EQ(complaint([&] { unset.refuse("expected at least 11"); }),
+              "[module sasl] \"rounds\": expected at least 11");
+}
+
+TEST(Option, may_be_a_word_out_of_a_few) {
+    const auto read_word = [](std::string_view written) {
+        std::vector<OptionInfo> declared;
+        const auto config = Config::parse("[module bind]\nconflict = " + std::string{written} + "\n", "tambo.ini");
+        const Construction here{nullptr, config, "module bind", declared};
+        return *Option<std::string>{"conflict", "replace", "what happens", {"replace", "rename"}};
+    };
+    EXPECT_EQ(read_word("rename"), "rename");
+    EXPECT_EQ(complaint([&] { read_word("renam"); }),
+              "tambo.ini:2: [module bind] \"conflict = renam\": expected one of: replace, rename");
+}
+
 TEST(Construction, gives_the_outer_one_back_when_it_goes) {
     const Config config;
     std::vector<OptionInfo> declared;

@@ -138,6 +138,7 @@ public:
     void journal_erase(std::string_view o, std::uint64_t u) override { real_->journal_erase(o, u); }
     JournalState journal_state(std::string_view o) override { return real_->journal_state(o); }
     void erase_owner(std::string_view o) override { real_->erase_owner(o); }
+    std::vector<TableCount> count(std::string_view o) override { return real_->count(o); }
 
 private:
     Story& story_;

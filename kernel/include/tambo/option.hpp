@@ -2,10 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <initializer_list>
 
 #include <tambo/export.hpp>
 
@@ -28,6 +32,9 @@ TAMBO_API Duration declare(std::string_view name, Duration fallback, std::string
 TAMBO_API Size declare(std::string_view name, Size fallback, std::string_view help);
 TAMBO_API std::string declare(std::string_view name, std::string fallback, std::string_view help);
 TAMBO_API List declare(std::string_view name, List fallback, std::string_view help);
+[[noreturn]] TAMBO_API void refuse(std::string_view name, std::string_view why);
+TAMBO_API void expect_one_of(std::string_view name, std::string_view value,
+                             std::initializer_list<std::string_view> choices);
 }   // namespace detail
 
 /// A member of a module: `Option<Duration> grace_{"grace", 5s, "how long …"}`. Read it like a const T.
@@ -37,12 +44,24 @@ template <class T>
 class Option {
 public:
     Option(std::string_view name, T fallback, std::string_view help)
-        : value_(detail::declare(name, std::move(fallback), help)) {}
+        : name_(name), value_(detail::declare(name, std::move(fallback), help)) {}
+    /// A word out of a few: `Option<std::string> conflict_{"conflict", "replace", "what to do …", {"replace",
+    /// "refuse"}}`.
+    Option(std::string_view name, T fallback, std::string_view help, std::initializer_list<std::string_view> choices)
+        requires std::same_as<T, std::string>
+        : Option(name, std::move(fallback), help) {
+        detail::expect_one_of(name, value_, choices);
+    }
     const T& operator*() const noexcept { return value_; }
     const T* operator->() const noexcept { return &value_; }
     operator const T&() const noexcept { return value_; }   // NOLINT: reads like the value it is
 
+    /// For values that only the module can judge; in its constructor or in wire(). Throws what tells the operator the
+    /// file, the line, the key, the value and `why`: "expected a number from 1 to 100".
+    [[noreturn]] void refuse(std::string_view why) const { detail::refuse(name_, why); }
+
 private:
+    std::string_view name_;   // a literal of the module
     T value_;
 };
 

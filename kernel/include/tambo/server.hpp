@@ -52,6 +52,8 @@ public:
     Config& listen(std::string_view address, std::uint16_t port);   ///< plain port with STARTTLS
     Config& module(std::string_view name);                          ///< loads a module or plugin
     Config& data(const std::filesystem::path& folder);
+    /// Takes a key over from another configuration, or a whole section if `key` is empty; it goes if it is not there.
+    Config& adopt(const Config& from, std::string_view section, std::string_view key = {});
 
     const std::string& file() const noexcept { return file_; }   ///< empty if made by hand
     const std::vector<Section>& sections() const noexcept { return sections_; }
@@ -152,6 +154,26 @@ struct Stats {
     std::uint64_t swaps_done = 0, swaps_refused = 0, pinned_images = 0;
 };
 
+/// Something that differs between two configurations, and what became of it.
+struct ConfigChange {
+    enum class Fate : std::uint8_t {
+        applied,           ///< in effect
+        new_connections,   ///< in effect for those who come from now on
+        restart,           ///< not in effect: needs a restart
+        refused            ///< not in effect: what was there before stays
+    };
+    std::string what;   ///< "module roster", "[log] level"
+    Fate fate = Fate::applied;
+    std::string text;   ///< for people: "its options changed; version 0.2.0 (generation 9) is live"
+};
+
+/// What came of a new configuration, change by change.
+struct ConfigReport {
+    bool done = false;    ///< false: it is not well formed, and nothing at all was changed
+    std::string reason;   ///< then: file, line and what is wrong there
+    std::vector<ConfigChange> changes;
+};
+
 /// The clock of a server; tests bring their own.
 class TAMBO_API Clock {
 public:
@@ -195,12 +217,27 @@ public:
     SwapReport unload(std::string_view module);
     /// Looks for renewed certificates and opens the log file anew; what SIGHUP asks for.
     void refresh();
+    /// Makes a running server follow another configuration, or its own file as it is now: modules whose options changed
+    /// are swapped, others loaded and unloaded as the lists say, each of them altogether or not at all; log and
+    /// certificates follow at once; for everything else the report says what it needs.
+    ConfigReport reload_config(const Config& config);
+    ConfigReport reload_config();
+    Level log_level() const;
+
+    /// Writes all that the store keeps at one moment into a new file, while everything goes on (tambo::restore brings
+    /// it back). Takes as long as it takes. Throws std::runtime_error with a sentence.
+    void backup(const std::filesystem::path& file);
 
     /// Done when it is kept. conflict: the account exists.
     Result<Nothing> add_user(std::string_view bare_jid, std::string_view password);
     /// item-not-found: there is no such account. The same for remove_user, which takes away everything that it had.
     Result<Nothing> set_password(std::string_view bare_jid, std::string_view password);
     Result<Nothing> remove_user(std::string_view bare_jid);
+    /// Removes an account, and asks the store itself what there was of it and what is left.
+    struct Erased {
+        std::vector<TableCount> before, after;   ///< `after` is empty unless something is very wrong
+    };
+    Result<Erased> erase_user(std::string_view bare_jid);
     /// Bare JIDs of all accounts, in order, behind `after`.
     Result<std::vector<std::string>> users(std::string_view after = {}, std::size_t limit = 1000);
 
@@ -247,6 +284,10 @@ private:
 
 /// Checks a configuration as the server would, modules included, without starting anything. Returns the complaints.
 TAMBO_API std::vector<std::string> check(const Config& config);
+
+/// Puts a backup in the place of what this configuration's store keeps, while no server runs. Gives the name under
+/// which the old data still lies; empty if there was none. Throws ConfigError or std::runtime_error with a sentence.
+TAMBO_API std::filesystem::path restore(const Config& config, const std::filesystem::path& file);
 
 TAMBO_API std::string_view version() noexcept;
 

@@ -44,6 +44,12 @@ struct JournalState {
     std::uint64_t count = 0, bytes = 0, last_sequence = 0;
 };
 
+/// How many rows of an owner a table has.
+struct TableCount {
+    std::string table;
+    std::uint64_t rows = 0;
+};
+
 /// What a store plugin provides. All calls come from the kernel's store thread, one after the other, inside a
 /// transaction that begin() opened and commit() makes durable for many requests at once (group commit).
 ///
@@ -74,6 +80,9 @@ public:
     virtual JournalState journal_state(std::string_view owner) = 0;
 
     virtual void erase_owner(std::string_view owner) = 0;   ///< everything, everywhere
+    /// All that is there of this owner, table by table, in order; counted, not remembered: it proves what erase_owner
+    /// did. What waits in the journal is "journal".
+    virtual std::vector<TableCount> count(std::string_view owner) = 0;
 };
 
 /// What a store plugin provides: how its driver is made, and what can be done with all that it keeps. Each function
