@@ -25,10 +25,20 @@ struct Raw {
     std::string_view stored_key, server_key, salt, iterations;
 };
 
+// ejabberd (23.01 at least) writes base64 of the base64 that it keeps.
+std::optional<Bytes> decoded_once_more(const std::optional<Bytes>& once) {
+    return once ? from_base64(*once) : std::nullopt;
+}
+
 Result<ScramKeys> decoded(const Hash& hash, const Raw& raw) {
     ScramKeys keys;
     keys.hash = hash.name;
-    const auto stored = from_base64(raw.stored_key), server = from_base64(raw.server_key), salt = from_base64(raw.salt);
+    auto stored = from_base64(raw.stored_key), server = from_base64(raw.server_key), salt = from_base64(raw.salt);
+    if (const auto inner = decoded_once_more(stored); inner && inner->size() == hash.bytes) {
+        stored = inner;
+        server = decoded_once_more(server);
+        salt = decoded_once_more(salt);
+    }
     if (!stored || !server || stored->size() != hash.bytes || server->size() != hash.bytes)
         return fail(Condition::bad_request, fmt::format("the keys are none of {}", hash.mechanism));
     if (!salt || salt->empty() || salt->size() > most_salt_bytes)

@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """Accounts come from ejabberd and Prosody and from tambo itself (XEP-0227), with password, contacts and waiting messages.
 
-The files are written here as those programs write them: ejabberd 23 (ejabberd_piefxis.erl: a main file that includes one
-for each host) and Prosody 0.12 (mod_storage_xep0227.lua: one for each account, passwords as plain text or SCRAM).
+tests/data/moving has what those programs wrote; what is written here are forms that these exports did not have.
 """
 import base64
 import hashlib
@@ -15,24 +14,14 @@ import tempfile
 from tambod import Tambod, Wire, arguments, expect, ini, server_section
 
 ITERATIONS = 4096
-DELAY = "<delay xmlns='urn:xmpp:delay' from='localhost' stamp='2026-01-02T03:04:05.678Z'/>"
-EJABBERD_MAIN = ("<?xml version='1.0' encoding='UTF-8'?><server-data xmlns='urn:xmpp:pie:0' "
-                 "xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='20261122-101500_localhost.xml'/></server-data>")
-EJABBERD_HOST = ("<?xml version='1.0' encoding='UTF-8'?><host xmlns='urn:xmpp:pie:0' "
-                 "xmlns:xi='http://www.w3.org/2001/XInclude' jid='localhost'>%s</host>")
-EJABBERD_USER = (
-    "<user name='%s'>%s<offline-messages>"
-    "<message xmlns='jabber:client' xml:lang='en' to='juliet@localhost' from='romeo@montague.lit/orchard' type='chat' id='1'>"
-    "<body>Neither, fair saint</body><delay xmlns='urn:xmpp:delay' from='localhost' stamp='2026-01-02T03:04:05.678Z'/></message>"
-    "<message xmlns='jabber:client' to='juliet@localhost' from='romeo@montague.lit/orchard' type='chat' id='2'>"
-    "<body>if either thee dislike.</body></message></offline-messages>"
-    "<query xmlns='jabber:iq:roster'><item subscription='both' name='Romeo' jid='romeo@montague.lit'>"
-    "<group>Lovers</group></item></query><unheard-of xmlns='urn:example:unheard-of'/></user>")
-PROSODY_PLAIN = ("<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'><user name='nurse' password='ang&apos;ica &amp; co'>"
-                 "</user></host></server-data>")
-PROSODY_SCRAM = ("<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'>"
-                 "<user name='tybalt' xmlns:ns1='http://prosody.im/protocol/extended-xep0227' ns1:updated='1700000000'>%s"
-                 "</user></host></server-data>")
+INCLUDING = ("<server-data xmlns='urn:xmpp:pie:0' xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='%s'/>"
+             "</server-data>")
+# Plain text; keys and an attribute of Prosody's own (mod_storage_xep0227.lua); and what nobody ever heard of.
+PLAIN = "<user name='peter' password='ang&apos;ica &amp; co'></user>"
+SCRAM = "<user name='tybalt' xmlns:ns1='http://prosody.im/protocol/extended-xep0227' ns1:updated='1700000000'>%s</user>"
+UNHEARD_OF = "<user name='abram' password='x'><unheard-of xmlns='urn:example:unheard-of'/></user>"
+ON_LOCALHOST = "<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'>%s</host></server-data>"
+EVERYBODY = ("abram", "juliet", "nurse", "paris", "peter", "romeo", "tybalt")
 
 
 def scram(mechanism, password, salt, in_order):
@@ -56,8 +45,8 @@ class Mover:
             out.write(text)
         return path
 
-    def imports(self, path, *more):
-        code, out, err = self.tambod.ask("user", "import", path, *more, "--json")
+    def imports(self, *words):
+        code, out, err = self.tambod.ask("user", "import", *words, "--json")
         try:
             return code, json.loads(out)
         except json.JSONDecodeError:
@@ -69,58 +58,68 @@ class Mover:
         return wire
 
 
-def from_ejabberd(mover):
-    keys = scram("SCRAM-SHA-256", "verona", b"0123456789abcdef", ["iter-count", "salt", "server-key", "stored-key"])
-    mover.write("20261122-101500_localhost.xml", EJABBERD_HOST % (EJABBERD_USER % ("juliet", keys)))
-    main = mover.write("20261122-101500.xml", EJABBERD_MAIN)
-    code, answer = mover.imports(main)
-    expect(code == 0 and answer["imported"] == 1, "an account of ejabberd is imported", answer)
-    expect("unheard-of" in json.dumps(answer), "what nobody knows is named", answer)
-    code, answer = mover.imports(main)
-    expect(code == 1 and answer["refused"] == 1 and "conflict" in json.dumps(answer), "an account that is there is refused", answer)
-    code, answer = mover.imports(main, "--replace")
-    expect(code == 0 and answer["imported"] == 1, "unless it is to be replaced", answer)
+def from_ejabberd(mover, data):
+    code, answer = mover.imports(data + "/20261122-083820.xml")
+    said = json.dumps(answer)
+    expect(code == 0 and answer["imported"] == 3, "all accounts of ejabberd are imported", answer)
+    expect("nobody knew" not in said, "with everything that they had", answer)
+    for user in ("juliet", "romeo", "paris"):
+        mover.logs_in(user, "verona").socket.close()
+    code, answer = mover.imports(data + "/20261122-083820.xml")
+    expect(code == 1 and answer["refused"] == 3 and "conflict" in json.dumps(answer), "accounts that are there are refused", answer)
+    code, answer = mover.imports(data + "/20261122-083820.xml", "--replace")
+    expect(code == 0 and answer["imported"] == 3, "unless they are to be replaced", answer)
 
 
-def from_prosody(mover):
-    keys = scram("SCRAM-SHA-1", "prince of cats", b"salty", ["server-key", "stored-key", "iter-count", "salt"])
-    files = [mover.write("nurse@localhost.xml", PROSODY_PLAIN), mover.write("tybalt@localhost.xml", PROSODY_SCRAM % keys)]
-    code, answer = mover.imports(files[0], files[1])
-    expect(code == 0 and answer["imported"] == 2, "accounts of Prosody are imported", answer)
-    mover.logs_in("nurse", "ang'ica & co").socket.close()
-    mover.logs_in("tybalt", "prince of cats").socket.close()
+def from_prosody(mover, data):
+    keys = scram("SCRAM-SHA-256", "prince of cats", b"salty", ["server-key", "stored-key", "iter-count", "salt"])
+    files = [data + "/nurse@localhost.xml", mover.write("peter@localhost.xml", ON_LOCALHOST % PLAIN),
+             mover.write("tybalt@localhost.xml", ON_LOCALHOST % (SCRAM % keys)),
+             mover.write("abram@localhost.xml", ON_LOCALHOST % UNHEARD_OF)]
+    code, answer = mover.imports(*files)
+    expect(code == 0 and answer["imported"] == 4, "accounts of Prosody are imported", answer)
+    expect(json.dumps(answer).count("nobody knew") == 1 and "unheard-of" in json.dumps(answer), "what nobody knows is named", answer)
+    for user, password in (("nurse", "verona"), ("peter", "ang'ica & co"), ("tybalt", "prince of cats")):
+        mover.logs_in(user, password).socket.close()
 
 
 def round_trip(mover):
     before = mover.tambod.ctl("user", "export")
-    expect(before.count("<user ") == 3 and before.count("<host ") == 1 and before.count("<message ") == 2, "all are exported", before)
-    expect(before.count("stamp='2026-01-02T03:04:05.678Z'") == 1, "a delay says once when the message came", before)
+    expect(before.count("<user ") == 7 and before.count("<host ") == 1 and before.count("<message ") == 2, "all are exported", before)
+    expect(before.count("stamp='2026-11-22T08:38:18.719Z'") == 1, "a delay says once when the message came", before)
+    for part in ("romeo@localhost", "Lovers", "Pray", "Juliet Capulet", "Jule", "Neither, fair saint", "Angelica"):
+        expect(part in before, "what came along is exported: " + part, before)
     expect(not re.search("verona|prince of cats|ang'ica", before), "no password is exported", before)
-    for user in ("juliet", "nurse", "tybalt"):
+    for user in EVERYBODY:
         erased = json.loads(mover.tambod.ctl("user", "erase", user + "@localhost", "--json"))
-        expect(erased["done"] and erased["left"] == [], "nothing is left", erased)
+        expect(erased["done"] and erased["had"] and erased["left"] == [], "nothing is left", erased)
     empty = mover.tambod.ctl("user", "export")
     expect("<user" not in empty, "there is nobody", empty)
     code, answer = mover.imports(mover.write("ours.xml", before))
-    expect(code == 0 and answer["imported"] == 3, "our own file is imported", answer)
-    expect(mover.tambod.ctl("user", "export") == before, "the second export is the first", mover.tambod.ctl("user", "export"), before)
+    expect(code == 0 and answer["imported"] == 7, "our own file is imported", answer)
+    after = mover.tambod.ctl("user", "export")
+    expect(after == before, "the second export is the first", before, after)
     one = mover.tambod.ctl("user", "export", "nurse@localhost")
     expect(one.count("<user ") == 1 and "nurse" in one, "one alone may be exported", one)
     as_json = json.loads(mover.tambod.ctl("--json", "user", "export"))
-    expect(as_json["document"].count("<user ") == 3, "and in JSON", as_json)
+    expect(as_json["document"] == before, "and in JSON", as_json)
 
 
 def juliet_lives_on(mover):
     juliet = mover.logs_in("juliet", "verona")
+    juliet.send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+    roster = juliet.until("</query>")
+    expect("romeo@localhost" in roster and re.search("subscription=.both", roster), "her contacts are there", roster)
     juliet.send("<presence/>")
     came = juliet.until("if either thee dislike")
-    expect("Neither, fair saint" in came and DELAY.split("stamp=")[1] in came, "what waited comes in order, with its time", came)
+    expect("Neither, fair saint" in came and "2026-11-22T08:38:18.719Z" in came, "what waited comes in order, with its time", came)
+    expect("paris@localhost" in came, "and so does a request", came)
     juliet.socket.close()
 
 
 def hostile_files(mover):
-    outside = mover.write("outside.xml", EJABBERD_MAIN.replace("20261122-101500_localhost.xml", "../../etc/passwd"))
-    circle = mover.write("circle.xml", EJABBERD_MAIN.replace("20261122-101500_localhost.xml", "circle.xml"))
+    outside = mover.write("outside.xml", INCLUDING % "../../etc/passwd")
+    circle = mover.write("circle.xml", INCLUDING % "circle.xml")
     bomb = mover.write("bomb.xml", "<!DOCTYPE x [<!ENTITY a 'aaaa'>]><server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'>"
                                    "<user name='bomb' password='&a;x'/></host></server-data>")
     for path, wanted in ((outside, "not below"), (circle, "include each other"), (mover.write("cut.xml", "<server-data><host"), "")):
@@ -138,16 +137,17 @@ def hostile_files(mover):
 
 
 def main():
-    build, _ = arguments()
+    build, source = arguments()
+    data = source + "/tests/data/moving"
     with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
         text = ini({"server": server_section(build, plugins="store_sqlite, auth_store",
-                                             modules="sasl, bind, roster, presence, offline, ping, portability"),
+                                             modules="sasl, bind, blocking, roster, presence, offline, vcard, private, ping, portability"),
                     "listener c2s": {"address": "127.0.0.1", "port": 0, "plaintext_auth": "yes"}})
         with Tambod(build, folder, text) as tambod:
             mover = Mover(tambod, folder)
             tambod.port()
-            from_ejabberd(mover)
-            from_prosody(mover)
+            from_ejabberd(mover, data)
+            from_prosody(mover, data)
             round_trip(mover)
             juliet_lives_on(mover)
             hostile_files(mover)
