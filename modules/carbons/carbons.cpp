@@ -104,7 +104,7 @@ private:
 Marks sent_by(Session& session) { return Marks{session.slot("carbons-sent-1")}; }
 /// What a session got as a copy, by sender.
 Marks copied_to(Session& session) { return Marks{session.slot(slot_copied)}; }
-/// What some device of the account has as a copy, and no device otherwise.
+/// What was kept from some device because it has a copy, so that perhaps nobody has the message itself.
 Marks only_copied(Account& account) { return Marks{account.slot("carbons-only-1")}; }
 
 class Carbons final : public Module {

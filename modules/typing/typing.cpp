@@ -64,7 +64,7 @@ private:
     }
 
     static bool is_one_to_one(const Stanza& message) {
-        return !message.is_error() && message.type() != "groupchat" && message.type() != "headline";
+        return message.type().empty() || message.type() == "chat" || message.type() == "normal";
     }
 
     void remember(Records& peers, Session& session, const Stanza& message) {
