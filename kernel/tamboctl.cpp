@@ -8,6 +8,7 @@
 
 #include "ctl/client.hpp"
 #include "ctl/local.hpp"
+#include "server/json.hpp"
 
 namespace {
 
@@ -31,6 +32,14 @@ void parse(Asked& asked, CLI::App& app, int argc, char** argv) {
     if (asked.words.empty()) throw CLI::RequiredError("a command");
 }
 
+int complain(const Asked& asked, tambo::ctl::Exit code, const char* why) {
+    if (asked.json)
+        std::printf("%s\n", tambo::Json{}.object().member("done", false).member("reason", why).end().take().c_str());
+    else
+        std::fprintf(stderr, "tamboctl: %s\n", why);
+    return code;
+}
+
 }   // namespace
 
 int main(int argc, char** argv) {
@@ -45,13 +54,10 @@ int main(int argc, char** argv) {
     try {
         return ctl::carry_out(ctl::Client{asked.path}, asked.words, asked.json);
     } catch (const ctl::Unreachable& e) {
-        std::fprintf(stderr, "tamboctl: %s\n", e.what());
-        return ctl::not_reachable;
+        return complain(asked, ctl::not_reachable, e.what());
     } catch (const std::invalid_argument& e) {
-        std::fprintf(stderr, "tamboctl: %s\n", e.what());
-        return ctl::not_understood;
+        return complain(asked, ctl::not_understood, e.what());
     } catch (const std::exception& e) {
-        std::fprintf(stderr, "tamboctl: %s\n", e.what());
-        return ctl::refused;
+        return complain(asked, ctl::refused, e.what());
     }
 }

@@ -155,6 +155,14 @@ public:
             std::fputs(said.c_str(), is_done ? stdout : stderr);
     }
 
+    void file_failed(const std::string& file, const std::string& why) {
+        ++refused_;
+        if (is_json_)
+            tell(false, {}, why);
+        else
+            fmt::print(stderr, "{}: {}\n", file, why);
+    }
+
     int finish() {
         if (is_json_)
             fmt::print("{}\n", answer_.end_list()
@@ -189,8 +197,15 @@ int import_accounts(const Client& client, const Words& words, bool json) {
     const bool replaces = std::erase(files, "--replace") != 0;
     if (files.empty()) throw std::invalid_argument("expected: user import FILE... [--replace]");
     Importing importing{client, replaces, json};
-    for (const auto& file : files)
-        Reader{[&](const auto& jid, const auto& user) { importing.send(jid, user); }}.read(file);
+    for (const auto& file : files) {
+        try {
+            Reader{[&](const auto& jid, const auto& user) { importing.send(jid, user); }}.read(file);
+        } catch (const Unreachable&) {
+            throw;
+        } catch (const std::runtime_error& e) {
+            importing.file_failed(file, e.what());
+        }
+    }
     return importing.finish();
 }
 

@@ -356,6 +356,11 @@ void Loader::follow(const Config& config) {
     config_ = config;
 }
 
+std::vector<OptionInfo> Loader::options() const {
+    const std::lock_guard guard{lock_};
+    return kernel_.declared;
+}
+
 Loader::StorePlugin Loader::store_plugin() const {
     const std::lock_guard guard{lock_};
     for (const auto& l : loaded_)

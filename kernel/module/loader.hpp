@@ -42,6 +42,7 @@ public:
     /// What options are read from, from now on.
     void follow(const Config& config);
     std::vector<ModuleInfo> modules() const;
+    std::vector<OptionInfo> options() const;   ///< all that was declared so far
     /// What was swapped, loaded and unloaded since the start.
     struct History {
         std::vector<SwapRecord> latest;   ///< a hundred at most, oldest first

@@ -37,7 +37,7 @@ struct Kernel {
     ~Kernel();
 
     const Config config;
-    std::vector<OptionInfo> declared;   ///< supervisor only
+    std::vector<OptionInfo> declared;   ///< the loader's, under its lock
     const Settings settings;
     const DataLock data_lock;   ///< before anything of the folder is touched, until nothing uses it any more
     const std::shared_ptr<Clock> clock;

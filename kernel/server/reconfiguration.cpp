@@ -96,7 +96,7 @@ std::string Reconfiguration::objection(const Config& fresh, Settings& settings) 
         sections.push_back(section_of(name));
     }
     for (const auto& module : loader_.modules()) sections.push_back(section_of(module.name));
-    std::ranges::copy_if(kernel_.declared, std::back_inserter(declared),
+    std::ranges::copy_if(loader_.options(), std::back_inserter(declared),
                          [](const auto& option) { return option.section.starts_with("module "); });
     const auto found = complaints(judged, declared, sections);
     return found.empty() ? std::string{} : found.front();

@@ -282,6 +282,6 @@ void Server::settle() {
     }
 }
 
-std::vector<OptionInfo> Server::options() const { return impl_->kernel().declared; }
+std::vector<OptionInfo> Server::options() const { return impl_->loader().options(); }
 
 }   // namespace tambo

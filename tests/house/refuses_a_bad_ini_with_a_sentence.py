@@ -59,6 +59,24 @@ module_path = MODULES
 [module sasl]
 iterations = fast  ; <-
 """),
+    ("a number that its module does not like", "expected a number from 1 to", """
+[server]
+domain = localhost
+plugins = store_memory, auth_store
+modules = sasl, bind
+module_path = MODULES
+[module sasl]
+iterations = 0  ; <-
+"""),
+    ("a word that its module does not know", "expected one of: replace, rename, refuse", """
+[server]
+domain = localhost
+plugins = store_memory, auth_store
+modules = sasl, bind
+module_path = MODULES
+[module bind]
+conflict = renam  ; <-
+"""),
     ("a number for yes or no", "yes or no", """
 [server]
 domain = localhost
