@@ -1,0 +1,40 @@
+// For tests: one account's data becomes another's, by way of what modules export (XEP-0227). Wants a server with one
+// shard.
+#include <tambo/tambo.hpp>
+
+namespace {
+
+using namespace tambo;
+
+class Mirror final : public Module {
+public:
+    void wire(Wiring& w) override {
+        w.command<&Mirror::copy>({.node = "mirror",
+                                  .words = {},
+                                  .label = "Copy everything from one account to another",
+                                  .audience = Audience::operator_,
+                                  .arguments = {{.name = "from", .label = "From", .kind = Argument::Kind::account},
+                                                {.name = "to", .label = "To", .kind = Argument::Kind::jid}}},
+                                 this);
+    }
+
+private:
+    /// What was exported is the answer.
+    Task<Result<CommandResult>> copy(CommandCall call) {
+        auto loading = host().load_account(call.jid("to"));
+        auto* to = co_await std::move(loading);
+        auto* from = host().find_account(call.jid("from"));
+        if (to == nullptr || from == nullptr) co_return fail(Condition::item_not_found, "both have to live here");
+        Stanza user = host().export_account(*from);
+        const auto text = user.str();
+        host().import_account(*to, user);
+        auto keeping = host().kept();
+        const auto kept = co_await std::move(keeping);
+        if (!kept) co_return std::unexpected{kept.error()};
+        co_return CommandResult{.text = text};
+    }
+};
+
+}   // namespace
+
+TAMBO_MODULE(Mirror, "mirror", "1", 1)
