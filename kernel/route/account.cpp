@@ -192,6 +192,14 @@ void LocalAccount::load_failed() {
     for (auto& job : std::exchange(waiting_, {})) job(false);
 }
 
+void LocalAccount::forget() noexcept {
+    exists_ = false;
+    rows_.clear();
+    contacts_.clear();
+    slots_ = {};
+    journal = {};
+}
+
 LocalSession& LocalAccount::add_session(const Jid& full) {
     auto session = std::make_unique<LocalSession>(*this, full);
     sessions_.push_back(session.get());

@@ -122,6 +122,8 @@ public:
     void loaded(StoreService::Front::Loaded data, bool exists);
     void load_failed();
     void set_exists(bool exists) noexcept { exists_ = exists; }
+    /// It was removed. Whoever takes the name while this object is still in memory must find nothing in it.
+    void forget() noexcept;
 
     /// RFC 6121 §8.5: a stanza for this account or one of its resources. The account is loaded.
     void arrive(Stanza& stanza);

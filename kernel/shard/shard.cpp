@@ -379,7 +379,7 @@ void Shard::remove_account(const Jid& bare, std::function<void(Result<Nothing>)>
             const std::vector<Session*> sessions{home.sessions().begin(), home.sessions().end()};
             fire(Event::removed, home);
             for (Session* s : sessions) s->close(StreamCondition::not_authorized, "the account was removed", {});
-            home.set_exists(false);
+            home.forget();
             (void)store->erase_owner(std::string{bare.text()});
             store->when_kept([this, bare, done](const std::string& error) {
                 const auto at = accounts_.find(bare);

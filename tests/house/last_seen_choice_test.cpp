@@ -66,4 +66,31 @@ TEST_F(ReciprocalLastSeen, is_kept_from_those_who_hide_theirs) {
     EXPECT_EQ(asked_by_a_stranger(), "forbidden");
 }
 
+TEST_F(ReciprocalLastSeen, is_left_out_of_the_presence_that_comes_at_login) {
+    for (auto* client : {&juliet_, &romeo_}) client->ignore("roster pushes");
+    for (auto* client : {&juliet_, &romeo_}) client->ignore("presence");
+    romeo_.connect(stage_->connect(), {});
+    juliet_.send("<presence type='subscribe' to='romeo@localhost'/>");
+    juliet_.sync();
+    romeo_.send("<presence type='subscribed' to='juliet@localhost'/>");
+    romeo_.sync();
+    romeo_.disconnect();
+    stage_->settle();
+    const auto comes_with_delay = [this](const std::string& resource) {
+        play::Client another{"juliet", resource, "localhost"};
+        another.connect(stage_->connect(), {});
+        stage_->settle();   // her question goes to his shard, the answer comes from there
+        another.sync();
+        for (auto next = another.poll_inbox(); next; next = another.poll_inbox())
+            if (*next->attribute("from") == "romeo@localhost") return next->child("delay") != nullptr;
+        ADD_FAILURE() << "nothing from romeo";
+        return false;
+    };
+    EXPECT_FALSE(comes_with_delay("a")) << "romeo does not see juliet";
+    ASSERT_TRUE(choose("juliet", "everyone").has_value());
+    EXPECT_TRUE(comes_with_delay("b"));
+    ASSERT_TRUE(choose("juliet", "nobody").has_value());
+    EXPECT_FALSE(comes_with_delay("c"));
+}
+
 }   // namespace

@@ -91,4 +91,22 @@ TEST_F(MovingIn, brings_contacts_requests_card_private_elements_and_blocks) {
     EXPECT_EQ(own.child("x")->child("photo")->text, "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
 }
 
+/// A command that is about an account keeps it in memory until it has its answer.
+TEST_F(MovingIn, finds_an_empty_house_after_a_removal_by_command) {
+    play::Client juliet{"juliet", "j", "localhost"};
+    connect(juliet);
+    ask(juliet, "set", "<query xmlns='jabber:iq:private'><a xmlns='x:a'>old</a></query>");
+    ask(juliet, "set", "<query xmlns='jabber:iq:roster'><item jid='old@localhost'/></query>");
+    const auto removed = stage_->server()->give("remove", {.who = {}, .given = {{"who", {"juliet@localhost"}}}});
+    ASSERT_TRUE(removed.has_value()) << removed.error().text;
+    juliet.await_end();
+    stage_->add_user("juliet", "secret");
+    play::Client another{"juliet", "a", "localhost"};
+    connect(another);
+    const auto kept = ask(another, "get", "<query xmlns='jabber:iq:private'><a xmlns='x:a'/></query>");
+    EXPECT_EQ(kept.find("old"), std::string::npos) << kept;
+    const auto roster = ask(another, "get", "<query xmlns='jabber:iq:roster'/>");
+    EXPECT_EQ(roster.find("old"), std::string::npos) << roster;
+}
+
 }   // namespace

@@ -1,5 +1,5 @@
-// For tests: one account's data becomes another's, by way of what modules export (XEP-0227). Wants a server with one
-// shard.
+// For tests: one account's data becomes another's, by way of what modules export (XEP-0227; wants a server with one
+// shard); and an account is removed by a command, which keeps it in memory meanwhile.
 #include <tambo/tambo.hpp>
 
 namespace {
@@ -16,6 +16,12 @@ public:
                                   .arguments = {{.name = "from", .label = "From", .kind = Argument::Kind::account},
                                                 {.name = "to", .label = "To", .kind = Argument::Kind::jid}}},
                                  this);
+        w.command<&Mirror::remove>({.node = "remove",
+                                    .words = {},
+                                    .label = "Remove an account",
+                                    .audience = Audience::operator_,
+                                    .arguments = {{.name = "who", .label = "Who", .kind = Argument::Kind::account}}},
+                                   this);
     }
 
 private:
@@ -32,6 +38,13 @@ private:
         const auto kept = co_await std::move(keeping);
         if (!kept) co_return std::unexpected{kept.error()};
         co_return CommandResult{.text = text};
+    }
+
+    Task<Result<CommandResult>> remove(CommandCall call) {
+        auto removing = host().remove_account(call.jid("who"));
+        const auto removed = co_await std::move(removing);
+        if (!removed) co_return std::unexpected{removed.error()};
+        co_return CommandResult{.text = "gone"};
     }
 };
 
