@@ -1,0 +1,139 @@
+// The forms a string can have.
+#include <algorithm>
+#include <array>
+
+#include "decoder.hpp"
+#include "wire.hpp"
+
+namespace tambo::funxmpp {
+
+bool Decoder::string(Text& text, Part part) {
+    const auto where = here();
+    if (left() == 0) return refuse(Fault::truncated, where);
+    const auto start = written();
+    const auto kind = byte();
+    bool is_good = false;
+    if (kind >= wire::first_token && kind <= wire::last_token)
+        is_good = token(text, kind, where);
+    else if (kind >= wire::first_page && kind <= wire::last_page)
+        is_good = page_token(text, kind, part, where);
+    else
+        is_good = form(kind, part, where);
+    if (!is_good) return false;
+    text.span = {start, written() - start};
+    text.is_literal = kind == wire::literal8 || kind == wire::literal24 || kind == wire::literal32;
+    return written() <= limits_.text || refuse(Fault::text_too_large, where);
+}
+
+bool Decoder::token(Text& text, std::uint32_t index, std::uint32_t where) {
+    text.token = tables_.token(index);
+    if (text.token == nullptr) return refuse(Fault::unknown_token, where);
+    append(tables_.at(*text.token));
+    return true;
+}
+
+bool Decoder::page_token(Text& text, std::uint8_t page, Part part, std::uint32_t where) {
+    if (dialect_ == Dialect::page && page == wire::page::slot) return slot(where);
+    if (dialect_ == Dialect::page && page == wire::page::define) return define(part, where);
+    const std::uint32_t first = 256U * (1U + page - wire::first_page);
+    if (first >= tables_.token_count) return refuse(Fault::unknown_token, where);
+    std::uint32_t index = 0;
+    return number(index, 1) && token(text, first + index, where);
+}
+
+bool Decoder::form(std::uint8_t kind, Part part, std::uint32_t where) {
+    const bool is_classic = dialect_ == Dialect::classic;
+    switch (kind) {
+        case wire::stream_start:
+        case wire::stream_end:
+            return refuse(Fault::stream_control, where);
+        case wire::list8:
+        case wire::list16:
+            return refuse(Fault::list_as_string, where);
+        case wire::jid:
+            return may_be_jid(part) ? jid(where) : refuse(Fault::nested_jid, where);
+        case wire::literal8:
+            return literal(1);
+        case wire::literal24:
+            return literal(3);
+        case wire::literal32:
+            return dialect_ == Dialect::md ? literal(4) : refuse(Fault::unknown_token, where);
+        case wire::nibbles:
+            return packed(where, wire::nibble_alphabet);
+        case wire::hex:
+            return is_classic ? refuse(Fault::unknown_token, where) : packed(where, wire::upper_alphabet);
+        default:
+            break;
+    }
+    if (is_classic) return refuse(Fault::unknown_token, where);
+    return dialect_ == Dialect::md ? device_form(kind, part, where) : page_form(kind, part, where);
+}
+
+bool Decoder::literal(std::uint32_t length_bytes) {
+    const auto where = here();
+    std::uint32_t length = 0;
+    if (!number(length, length_bytes)) return false;
+    if (dialect_ == Dialect::md && length_bytes == 3) length &= 0xf'ffffU;
+    std::string_view bytes;
+    if (!take(bytes, length)) return false;
+    if (bytes.size() > limits_.text - std::min<std::size_t>(written(), limits_.text))
+        return refuse(Fault::text_too_large, where);
+    append(bytes);
+    return true;
+}
+
+bool Decoder::packed(std::uint32_t where, std::string_view alphabet) {
+    std::uint32_t count = 0;
+    if (!number(count, 1)) return false;
+    const bool is_odd = (count & wire::odd_count) != 0;
+    count &= wire::odd_count - 1U;
+    if (is_odd && count == 0) return refuse(Fault::bad_packed, where);
+    std::string_view bytes;
+    if (!take(bytes, count)) return false;
+    std::array<char, 2 * wire::odd_count> text;
+    char* end = text.data();
+    char is_missing = 0;
+    for (const char c : bytes) {
+        const auto both = static_cast<unsigned char>(c);
+        *end++ = alphabet[both >> 4U];
+        *end++ = alphabet[both & 0xfU];
+    }
+    if (is_odd) {
+        constexpr unsigned padding = 0xf;
+        if ((static_cast<unsigned char>(bytes.back()) & 0xfU) != padding) return refuse(Fault::bad_packed, where);
+        --end;
+    }
+    for (const char* c = text.data(); c < end; ++c) is_missing |= static_cast<char>(*c == '\0');
+    if (is_missing != 0) return refuse(Fault::bad_packed, where);
+    append({text.data(), static_cast<std::size_t>(end - text.data())});
+    return true;
+}
+
+// --- JIDs
+
+/// Part of a JID: any string but a JID.
+bool Decoder::half(std::uint32_t where) {
+    if (left() > 0 && *at_ == wire::null) return refuse(Fault::bad_jid, where);
+    Text said;
+    const auto before = written();
+    if (!string(said, Part::half)) return false;
+    return written() > before || refuse(Fault::bad_jid, where);
+}
+
+bool Decoder::jid(std::uint32_t where) {
+    if (left() > 0 && *at_ == wire::null) {
+        ++at_;
+        return half(where);
+    }
+    Text user;
+    if (!string(user, Part::half)) return false;
+    append("@");
+    return half(where);
+}
+
+bool Decoder::resource(std::uint32_t where) {
+    append("/");
+    return half(where);
+}
+
+}   // namespace tambo::funxmpp
