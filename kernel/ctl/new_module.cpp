@@ -81,10 +81,8 @@ void new_module(const std::vector<std::string>& words) {
     for (const auto& entry : fs::directory_iterator{from})
         copy_renamed(entry.path(), folder / renamed(entry.path().filename(), name), name);
     std::printf(
-        "%s has all that the module %s needs, and README.md tells the "
-        "rest. Now type:\n\n"
-        "  cd %s\n  cmake -B build && cmake --build build\n  ctest "
-        "--test-dir build --output-on-failure\n",
+        "%s has all that the module %s needs, and README.md tells the rest. Now type:\n\n"
+        "  cd %s\n  cmake -B build && cmake --build build\n  ctest --test-dir build --output-on-failure\n",
         folder.c_str(), name.c_str(), folder.c_str());
 }
 

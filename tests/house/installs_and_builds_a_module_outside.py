@@ -100,6 +100,8 @@ def is_swapped_while_a_client_watches(prefix, home):
                     expect(found and int(found.group(1)) == len(seen), "the count goes on over the swap", *seen)
             finally:
                 watch.kill()
+        said = tambod.ctl("hello_world", "name", "romeo@localhost")
+        expect(said == "romeo\n", "its command is the operator's, too", said)
 
 
 def main():
