@@ -74,6 +74,7 @@ def check_refusals(build, operator, juliet):
            "conflict = renam" in changes["module bind"]["text"], "with file, line and value", changes)
     after = operator.modules()
     expect(after["bind"] == before["bind"] and after["sasl"] > before["sasl"] and "ping" in after, "the others follow", after)
+    operator.tambod.ctl("reload", "bind")   # fails if what was refused were in the way now
     for broken, wanted in [("[server]\nthis is no key\n", "tambo.ini:2:"),
                            (settings(build, "sasl, bind", {"limits": {"depht": "3"}}), "did you mean depth"),
                            (settings(build, "sasl, bind", {"limits": {"depth": "deep"}}), "whole number")]:
