@@ -48,6 +48,8 @@ constexpr std::array<Known, 30> known{{
 
 }   // namespace
 
+std::string_view page_hash() noexcept { return FUNXMPP_PAGE_HASH; }
+
 std::string_view to_string(Fault fault) noexcept { return known[static_cast<std::size_t>(fault)].code; }
 
 std::string_view stream_error(Fault fault) noexcept { return known[static_cast<std::size_t>(fault)].stream_error; }

@@ -13,6 +13,11 @@ enum class Dialect : std::uint8_t {
     page,      ///< classic with the tambo page, prologue 57 41 74 01: see man/funxmpp.md
 };
 
+/// The page dialect's version, and what tells its page from others: SHA-256 in hexadecimal, of each token with a line
+/// feed behind it.
+inline constexpr unsigned page_version = 1;
+std::string_view page_hash() noexcept;
+
 /// What can be wrong with bytes. The codes that to_string gives are those of the test vectors and of man/funxmpp.md.
 enum class Fault : std::uint8_t {
     none,

@@ -31,7 +31,7 @@ bool Encoder::page_jid(std::string_view said, Place place) {
     const bool has_resource = slash != said.npos && slash + 1 < said.size();
     const bool has_user = at != bare.npos && at > 0 && at + 1 < bare.size();
     if (bare.empty() || (slash != said.npos && !has_resource)) return false;
-    const bool is_address = place == Place::address && said.size() <= Slots::max_bytes;
+    const bool is_address = place == Place::address && slots_ != nullptr && said.size() <= Slots::max_bytes;
     if (!has_user && !has_resource && is_address) {
         part(said, place);
         return true;
