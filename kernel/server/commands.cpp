@@ -403,49 +403,10 @@ int send(const Call& call) {
 
 // --- figures
 
-void write_swaps(Json& json, const Stats& s) {
-    json.list("swaps");
-    for (const auto& swap : s.swaps) {
-        const auto& r = swap.report;
-        json.object().member("time", format_time(swap.time)).member("kind", swap.kind).member("module", r.module);
-        json.member("done", r.done).member("version", r.version).member("generation", r.generation);
-        json.member("step", r.step).member("reason", r.reason).member("pause_ms", r.pause_ms).end();
-    }
-    json.end_list();
-}
-
-void write_figures(Json& json, const Stats& s) {
-    json.list("modules");
-    for (const auto& m : s.modules) {
-        json.object().member("name", m.name).member("calls", m.calls).member("nanoseconds", m.nanoseconds);
-        json.member("faults", m.faults).member("generation", m.generation).member("image_bytes", m.image_bytes).end();
-    }
-    json.end_list().list("figures");
-    for (const auto& f : s.figures)
-        json.object().member("module", f.module).member("name", f.name).member("value", f.value).end();
-    json.end_list().list("wires");
-    for (const auto& w : s.wires)
-        json.object().member("codec", w.codec).member("bytes_in", w.bytes_in).member("bytes_out", w.bytes_out).end();
-    json.end_list();
-}
-
 int stats(const Call& call) {
     const auto s = call.server.stats();
     Json json;
-    json.object().member("version", s.version).member("started", format_time(s.started));
-    json.member("now", format_time(s.now)).member("connections", s.connections).member("sessions", s.sessions);
-    json.member("detached", s.detached).member("accounts_in_memory", s.accounts_in_memory).member("shards", s.shards);
-    for (const auto& [name, kinds] : {std::pair{"in", &s.in}, std::pair{"out", &s.out}})
-        json.object(name)
-            .member("messages", kinds->messages)
-            .member("presences", kinds->presences)
-            .member("iqs", kinds->iqs)
-            .end();
-    json.member("resident_bytes", s.resident_bytes).member("store_waiting", s.store_waiting);
-    json.member("swaps_done", s.swaps_done).member("swaps_refused", s.swaps_refused);
-    json.member("pinned_images", s.pinned_images);
-    write_figures(json, s);
-    write_swaps(json, s);
+    json.raw(to_json(s));
     auto text = fmt::format(
         "since       {}\nconnections {}\nsessions    {} ({} away, resumable)\naccounts    {} in memory\n"
         "memory      {} MiB\nstore       {} request(s) wait\nswaps       {} done, {} refused\n",
@@ -455,7 +416,7 @@ int stats(const Call& call) {
         text += fmt::format("{:<11} {} messages, {} presences, {} iqs\n", name, kinds->messages, kinds->presences,
                             kinds->iqs);
     for (const auto& f : s.figures) text += fmt::format("{:<11} {} {}\n", f.module, f.name, f.value);
-    return tell(call, json.end(), text);
+    return tell(call, json, text);
 }
 
 // For `tamboctl top`, which looks again and again and shows the differences: a line each, columns between tabs.

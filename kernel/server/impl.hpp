@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "module/loader.hpp"
+#include "net/http.hpp"
 #include "net/listener.hpp"
 #include "server/control.hpp"
 #include "server/kernel.hpp"
@@ -40,6 +41,7 @@ public:
     Loader& loader() { return *loader_; }
     Reconfiguration& configuration() { return *configuration_; }
     const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
+    const HttpServer* http() const { return http_.get(); }   ///< null unless [http] asks for it
     /// Runs `job` on every shard, at the same time, and waits.
     void on_each_shard(const std::function<void(Shard&)>& job);
     std::size_t next_shard() { return next_shard_++ % kernel_->shards.size(); }
@@ -47,6 +49,7 @@ public:
 private:
     void check_unknown_keys(const List& names);
     void housekeep(unsigned second);
+    void end_pool();
     void take_down();
 
     boost::asio::io_context supervisor_{1};
@@ -54,6 +57,7 @@ private:
     std::unique_ptr<Loader> loader_;
     std::unique_ptr<Reconfiguration> configuration_;
     std::vector<std::shared_ptr<Listener>> listeners_;
+    std::unique_ptr<HttpServer> http_;
     std::unique_ptr<Control> control_;
     std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
     boost::asio::steady_timer timer_;

@@ -487,6 +487,36 @@ std::vector<ListenerSettings> read_listeners(const Config& config, std::vector<O
     return listeners;
 }
 
+// "127.0.0.1:5280", "[::1]:5280", "*:5280"; a port alone is one on the loopback.
+bool read_endpoint(const std::string& text, HttpSettings& http) {
+    const auto colon = text.rfind(':');
+    const auto address = colon == std::string::npos ? "127.0.0.1" : text.substr(0, colon);
+    const auto port =
+        whole_number<std::uint16_t>(std::string_view{text}.substr(colon == std::string::npos ? 0 : colon + 1));
+    http.address = without_brackets(address);
+    if (!port || (http.address.contains(':') && http.address == address)) return false;   // IPv6 needs its brackets
+    http.port = *port;
+    return http.address == "*" || is_ip_address(http.address);
+}
+
+HttpSettings read_http(const Config& config, std::vector<OptionInfo>& declared) {
+    using namespace std::chrono_literals;
+    SectionReader section{config, "http", declared};
+    HttpSettings http;
+    std::string listen;
+    section.read(listen, "listen",
+                 "address and port, such as 127.0.0.1:5280; a port alone: on 127.0.0.1; empty: no HTTP");
+    if (!listen.empty() && !read_endpoint(listen, http))
+        section.refuse("listen", "expected an IP address and a port, such as 127.0.0.1:5280 or [::1]:5280");
+    section.bytes(http.max_header, "max_header", "longest header of a request", 1024);
+    section.bytes(http.max_body, "max_body", "longest body of a request", 0);
+    section.count(http.connections, "connections", "connections at a time; more are closed at once", 1, 100'000);
+    section.time(http.deadline, "deadline",
+                 "time for a request to come and for its reply to be taken; a connection may be silent for as long",
+                 1s);
+    return http;
+}
+
 // The section that is about this domain, however it is spelt there.
 std::string host_section(const Config& config, const std::string& domain) {
     for (const auto& section : config.sections()) {
@@ -514,10 +544,13 @@ Settings read_settings(const Config& config, std::vector<OptionInfo>& declared) 
     settings.tls = read_tls(config, settings.server.data, declared);
     settings.log = read_log(config, declared);
     settings.listeners = read_listeners(config, declared);
+    settings.http = read_http(config, declared);
     for (const auto& domain : settings.server.domains) settings.hosts.push_back(read_host(config, domain, declared));
     return settings;
 }
 
-std::vector<std::string> kernel_sections() { return {"server", "limits", "tls", "log", "listener *", "host *"}; }
+std::vector<std::string> kernel_sections() {
+    return {"server", "limits", "tls", "log", "http", "listener *", "host *"};
+}
 
 }   // namespace tambo

@@ -86,6 +86,16 @@ struct ListenerSettings {
     bool plaintext_auth = false;   ///< let clients log in without TLS
 };
 
+/// [http]
+struct HttpSettings {
+    std::string address;   ///< an IP address, or "*" for all of both families; empty: no HTTP
+    std::uint16_t port = 0;
+    std::size_t max_header = std::size_t{8} << 10;
+    std::size_t max_body = std::size_t{64} << 10;
+    unsigned connections = 64;
+    Duration deadline = std::chrono::seconds{10};   ///< for a request to come, for a reply to be taken
+};
+
 /// [host DOMAIN]
 struct HostSettings {
     std::string domain;                       ///< prepared
@@ -98,7 +108,8 @@ struct Settings {
     TlsSettings tls;
     LogSettings log;
     std::vector<ListenerSettings>
-        listeners;                     ///< never empty: "c2s" on 5222 and "c2s-tls" on 5223 if none is configured
+        listeners;   ///< never empty: "c2s" on 5222 and "c2s-tls" on 5223 if none is configured
+    HttpSettings http;
     std::vector<HostSettings> hosts;   ///< one for each domain, in the order of ServerSettings::domains
 };
 
@@ -106,7 +117,7 @@ struct Settings {
 /// Looks at no file and opens nothing: whether a certificate exists is for whoever loads it.
 Settings read_settings(const Config& config, std::vector<OptionInfo>& declared);
 
-/// The names of those sections, for complaints(): "server", …, "listener *", "host *".
+/// The names of those sections, for complaints(): "server", …, "http", "listener *", "host *".
 std::vector<std::string> kernel_sections();
 
 /// For values that only their user can judge: throws ConfigError with

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <future>
 #include <latch>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <boost/asio/post.hpp>
 
 #include "module/construction.hpp"
+#include "net/http_routes.hpp"
 #include "server/commands.hpp"
 #include "server/impl.hpp"
 #include "shard/shard.hpp"
@@ -93,6 +95,9 @@ Server::Impl::Impl(Config config, Options options)
         if (names.empty())
             kernel_->log->warning("no module is loaded: clients can connect and nothing else; see [server] modules");
         for (const auto& l : settings.listeners) listeners_.push_back(std::make_shared<Listener>(*kernel_, l));
+        if (!settings.http.address.empty())
+            http_ = std::make_unique<HttpServer>(settings.http, settings.server.domains, route_http(*kernel_),
+                                                 *kernel_->log);
     } catch (...) {
         take_down();
         throw;
@@ -128,12 +133,14 @@ void Server::Impl::start() {
     kernel_->shards.front()->post([this] {
         for (auto& l : listeners_) l->start();
     });
+    if (http_) http_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
     thread_ = std::thread{[this] { supervisor_.run(); }};
     kernel_->log->info("tambo {} is up: {} shard(s), {} module(s), control socket {}", version(),
                        kernel_->shards.size(), loader_->modules().size(), kernel_->settings.server.control.string());
     for (const auto& l : listeners_) kernel_->log->info("listener {} on port {}", l->name(), l->port());
+    if (http_) kernel_->log->info("listener http on port {}", http_->port());
 }
 
 void Server::Impl::stop() {
@@ -155,13 +162,23 @@ void Server::Impl::wait() {
     supervisor_.stop();
     if (thread_.joinable()) thread_.join();
     control_.reset();
+    if (http_) http_->stop();
     kernel_->shards.front()->post([this] {
         for (auto& l : listeners_) l->stop();
     });
     for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.shut_down(); });
     for (auto& shard : kernel_->shards) shard->join();
+    end_pool();
     kernel_->running = false;
     kernel_->log->info("stopped; everything accepted is kept");
+}
+
+// What runs in the pool may wait for a shard (Server::stats, which a page asks for): they go on, here, until it has
+// ended.
+void Server::Impl::end_pool() {
+    const auto ended = std::async(std::launch::async, [this] { kernel_->pool.join(); });
+    while (ended.wait_for(std::chrono::milliseconds{1}) != std::future_status::ready)
+        for (auto& shard : kernel_->shards) shard->drain();
 }
 
 // Order matters: closures of modules first, then modules, then their code.
@@ -176,6 +193,7 @@ void Server::Impl::take_down() {
     auto images = loader_ ? loader_->release() : std::vector<std::shared_ptr<Image>>{};
     loader_.reset();
     kernel_->shards.clear();
+    http_.reset();            // what was on its way to a module has been given up by now, which is an answer too
     kernel_->store.use({});   // the driver is a plugin's code
     kernel_.reset();
     images.clear();
@@ -226,6 +244,7 @@ void Server::stop() { impl_->stop(); }
 std::uint16_t Server::port(std::string_view listener) const {
     for (const auto& l : impl_->listeners())
         if (l->name() == listener) return l->port();
+    if (listener == "http" && impl_->http() != nullptr) return impl_->http()->port();
     return 0;
 }
 

@@ -48,6 +48,7 @@ ModuleFigures describe(const ModuleInfo& module, const FigureBoard& board) {
     ModuleFigures figures;
     const auto [calls, nanoseconds] = board.spent(module.name);
     figures.name = module.name;
+    figures.version = module.version;
     figures.calls = calls * Meter::sampled;
     figures.nanoseconds = nanoseconds * Meter::sampled;
     figures.faults = module.faults;

@@ -62,7 +62,7 @@ def check_sessions(tambod):
     expect(any(m["name"] == "ping" for m in top["modules"]) and any(s["jid"] == jid for s in top["sessions"]),
            "top has modules and sessions", top)
     stats = json.loads(tambod.ctl("stats", "--json"))
-    expect(stats["sessions"] == 1 and stats["out"]["messages"] >= 2, "stats counts", stats)
+    expect(stats["sessions"] == 1 and stats["stanzas"]["out"]["messages"] >= 2, "stats counts", stats)
     tambod.ctl("kick", jid, "go & rest")
     wire.until("policy-violation")
     wire.until_the_end()

@@ -34,7 +34,7 @@ def start(serve, folder, env):
     """The port on which it serves."""
     for _ in range(ATTEMPTS):
         base = random.choice(BELOW_EPHEMERAL_PORTS) * 100
-        if not is_free(base + 22) or not is_free(base + 23):
+        if not all(is_free(base + port) for port in (22, 23, 80)):
             continue
         with open(folder + "/start", "w+", encoding="utf-8") as said:   # a pipe would stay open as long as the server
             code = subprocess.run([serve, "start", folder, "localhost", str(base)], stdout=said, stderr=said, env=env,

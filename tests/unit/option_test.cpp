@@ -212,6 +212,24 @@ TEST(Settings, have_safe_defaults) {
     ASSERT_EQ(s.hosts.size(), 1U);
     EXPECT_TRUE(s.hosts[0].certificate.empty());
     EXPECT_EQ(s.log.level, Level::info);
+    EXPECT_EQ(s.http.address, "") << "no HTTP unless it is asked for";
+}
+
+TEST(Settings, know_where_http_is_served_however_it_is_written) {
+    const auto endpoint = [](const std::string& listen) {
+        const auto http = settings("[server]\ndomain = x\n[http]\nlisten = " + listen + "\n").http;
+        return http.address + " " + std::to_string(http.port);
+    };
+    EXPECT_EQ(endpoint("127.0.0.1:5280"), "127.0.0.1 5280");
+    EXPECT_EQ(endpoint("5280"), "127.0.0.1 5280") << "without an address: for this machine only";
+    EXPECT_EQ(endpoint("[::1]:0"), "::1 0");
+    EXPECT_EQ(endpoint("*:80"), "* 80");
+    for (const auto* bad :
+         {"localhost:80", "::1:80", "[::1]", "127.0.0.1", "127.0.0.1:", ":80", "1.2.3.4:99999", "[]:80"})
+        EXPECT_NE(settings_refusal(std::string{"[server]\ndomain = x\n[http]\nlisten = "} + bad)
+                      .find("expected an IP address"),
+                  std::string::npos)
+            << bad;
 }
 
 TEST(Settings, are_what_the_ini_says) {

@@ -103,7 +103,7 @@ struct SessionInfo {
 
 /// What a module costs, added up over shards.
 struct ModuleFigures {
-    std::string name;
+    std::string name, version;
     std::uint64_t calls = 0;         ///< of its handlers; both are estimates from one turn in many
     std::uint64_t nanoseconds = 0;   ///< spent in them, without what they called in other modules
     std::uint64_t faults = 0, generation = 0;
@@ -153,6 +153,9 @@ struct Stats {
     std::vector<SwapRecord> swaps;   ///< the latest hundred, oldest first
     std::uint64_t swaps_done = 0, swaps_refused = 0, pinned_images = 0;
 };
+
+/// Stats for programs (RFC 8259): what /status.json and `tamboctl stats --json` say.
+TAMBO_API std::string to_json(const Stats& stats);
 
 /// Something that differs between two configurations, and what became of it.
 struct ConfigChange {
@@ -206,7 +209,7 @@ public:
     void stop();    ///< from any thread or from a handler; run() returns soon after
     void wait();    ///< after start(): returns when stop() was called and all is kept
 
-    /// The port that a listener got (for port 0). 0 if there is no such listener.
+    /// The port that a listener, or "http", got (for port 0). 0 if there is no such listener.
     std::uint16_t port(std::string_view listener) const;
 
     std::vector<ModuleInfo> modules() const;
