@@ -57,6 +57,7 @@ protected:
     tambo::Server& server() { return *stage_->server(); }
     std::string get(const std::string& path) { return Request{server().port("http"), "GET " + path}.reply(); }
     std::uint64_t faults() {
+        stage_->settle();   // the answer leaves first, then the fault is counted
         for (const auto& m : server().modules())
             if (m.name == "pages") return m.faults;
         return 0;
