@@ -59,25 +59,39 @@ bool is_name_character(std::uint32_t c, bool must_start) noexcept {
     return found != std::end(name_ranges) && found->first <= c && (found->may_start || !must_start);
 }
 
-bool is_ncname(std::string_view name) noexcept {
-    const auto* at = reinterpret_cast<const unsigned char*>(name.data());
-    const auto* const end = at + name.size();
-    bool is_first = true;
-    while (at < end) {
+/// Steps over an NCName; null if there is none. Ends at a colon or at the end.
+const unsigned char* behind_ncname(const unsigned char* at, const unsigned char* end) noexcept {
+    const auto* const begin = at;
+    while (at < end && *at != ':') {
+        const bool is_first = at == begin;
         if (*at < 0x80) {
-            if (ascii[*at++] < (is_first ? Ascii::start : Ascii::further)) return false;
+            if (ascii[*at++] < (is_first ? Ascii::start : Ascii::further)) return nullptr;
         } else if (!is_name_character(decode(at, end), is_first)) {
-            return false;
+            return nullptr;
         }
-        is_first = false;
     }
-    return !is_first;
+    return at == begin ? nullptr : at;
+}
+
+/// Are all of them plain? Words overlap rather than leave a rest.
+bool is_all_plain(const unsigned char* at, std::size_t size) noexcept {
+    if (size < 8) {
+        std::array<unsigned char, 8> padded;
+        padded.fill(' ');
+        for (std::size_t i = 0; i < size; ++i) padded[i] = at[i];
+        return is_plain(padded.data());
+    }
+    const auto* const last = at + size - 8;
+    for (; at < last; at += 8)
+        if (!is_plain(at)) return false;
+    return is_plain(last);
 }
 
 }   // namespace
 
 Fault check_text(std::string_view text) noexcept {
     const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+    if (is_all_plain(at, text.size())) return Fault::none;
     const auto* const end = at + text.size();
     auto verdict = Fault::none;   // bad UTF-8 is worse than a bad character, wherever it stands
     while (at < end) {
@@ -96,9 +110,13 @@ Fault check_text(std::string_view text) noexcept {
 }
 
 bool is_qname(std::string_view text, std::size_t& prefix) noexcept {
-    const auto colon = text.find(':');
-    prefix = colon == std::string_view::npos ? 0 : colon + 1;
-    return (prefix == 0 || is_ncname(text.substr(0, colon))) && is_ncname(text.substr(prefix));
+    const auto* const begin = reinterpret_cast<const unsigned char*>(text.data());
+    const auto* const end = begin + text.size();
+    prefix = 0;
+    const auto* first = behind_ncname(begin, end);
+    if (first == nullptr || first == end) return first != nullptr;
+    prefix = static_cast<std::size_t>(first + 1 - begin);
+    return behind_ncname(first + 1, end) == end;
 }
 
 }   // namespace tambo::funxmpp

@@ -40,6 +40,7 @@ Decoded Decoder::decode_raw(std::string_view payload, Tape& tape, Slots* slots) 
 Decoded Decoder::run(std::string_view payload, Tape& tape, Slots* slots) {
     tape.clear();
     tape_ = &tape;
+    open_text();
     slots_ = dialect_ == Dialect::page ? slots : nullptr;
     begin_ = at_ = payload.data();
     end_ = begin_ + payload.size();
@@ -51,7 +52,23 @@ Decoded Decoder::run(std::string_view payload, Tape& tape, Slots* slots) {
     const bool is_good = payload.size() <= most_text ? (dialect_ != Dialect::md || unwrap()) && tree()
                                                      : refuse(Fault::frame_too_large, 0);
     if (!is_good) verdict_.kind = Decoded::Kind::error;
+    tape.text.resize(verdict_.kind == Decoded::Kind::end ? 0 : written_);
     return verdict_;
+}
+
+// Text is written past the string's back, which would check and terminate at every piece; it is cut to size at the end.
+void Decoder::open_text() {
+    auto& text = tape_->text;
+    text.resize_and_overwrite(text.capacity(), [](char*, std::size_t size) { return size; });
+    text_ = text.data();
+    written_ = 0;
+}
+
+void Decoder::grow(std::size_t bytes) {
+    auto& text = tape_->text;
+    const auto wanted = 2 * (written_ + bytes + token_padding);
+    text.resize_and_overwrite(wanted, [](char*, std::size_t size) { return size; });
+    text_ = text.data();
 }
 
 bool Decoder::tree() {
@@ -83,20 +100,25 @@ bool Decoder::node() {
     const auto tag_at = here();
     Text tag;
     if (!name(tag, Fault::null_tag)) return false;
-    if (tape_->at(tag.span) == text_tag && !is_raw_) {
-        tape_->text.resize(tag.span.offset);
+    if (at(tag.span) == text_tag && !is_raw_) {
+        written_ = tag.span.offset;
         return depth_ > 0 ? text_node(size) : refuse(Fault::bad_name, tag_at);
     }
     const auto element = static_cast<std::uint32_t>(tape_->nodes.size());
     auto& made = add(Kind::element);
     made.name = tag.span;
-    const bool is_raw_text = is_raw_ && tape_->at(tag.span) == text_tag;
+    const bool is_raw_text = is_raw_ && at(tag.span) == text_tag;
     if (!is_raw_text && !check_name(tag, tag_at, made.prefix)) return false;
     if (depth_ > 0) levels_[depth_ - 1].is_text_last = false;
 
     const auto bindings = static_cast<std::uint32_t>(bindings_.size());
     auto space = depth_ > 0 ? levels_[depth_ - 1].space : root_space_;
-    if (!attributes((size - 1) / 2) || (!is_raw_ && !resolve(element, space, where))) return false;
+    if (!attributes((size - 1) / 2)) return false;
+    const bool is_simple = declared_ == 0 && prefixed_ == 0 && tape_->nodes[element].prefix == 0;
+    if (is_simple && !is_raw_)
+        tape_->nodes[element].space = space;
+    else if (!is_raw_ && !resolve(element, space, where))
+        return false;
     if (size % 2 == 0) return content(element, space, bindings);
     close(element, bindings);
     return true;
@@ -108,10 +130,7 @@ bool Decoder::stream_control(std::uint32_t size) {
     const bool fits = is_start ? size % 2 == 1 : size == 1;
     if (depth_ > 0 || !fits) return refuse(Fault::stream_control, where);
     verdict_.kind = is_start ? Decoded::Kind::start : Decoded::Kind::end;
-    if (!is_start) {
-        tape_->clear();
-        return true;
-    }
+    if (!is_start) return true;
     auto& made = add(Kind::element);
     made.name = keep(stream_tag);
     made.prefix = static_cast<std::uint16_t>(stream_tag.find(':') + 1);
@@ -159,7 +178,7 @@ bool Decoder::attribute(std::uint32_t element, std::uint32_t nth) {
     made.value = value_span;
     made.prefix = prefix;
     if (is_raw_) return true;
-    const auto written_name = tape_->at(said.span);
+    const auto written_name = at(said.span);
     if (prefix == 0 ? written_name != declaration : written_name.substr(0, prefix - 1U) != declaration) {
         prefixed_ += prefix > 0 ? 1 : 0;
         return true;
@@ -178,7 +197,7 @@ bool Decoder::attribute(std::uint32_t element, std::uint32_t nth) {
 
 bool Decoder::is_new(Tape::Span name, std::uint32_t nth, std::uint32_t where) {
     for (std::uint32_t i = 0; i < nth; ++i)
-        if (names_[i].length == name.length && tape_->at(names_[i]) == tape_->at(name))
+        if (names_[i].length == name.length && at(names_[i]) == at(name))
             return refuse(Fault::duplicate_attribute, where);
     names_[nth] = name;
     return true;
@@ -194,7 +213,7 @@ bool Decoder::value(Tape::Span& span) {
     if (!string(said, Part::whole)) return false;
     span = said.span;
     if (said.token != nullptr) return true;
-    const auto fault = check_text(tape_->at(span));
+    const auto fault = check_text(at(span));
     return fault == Fault::none || refuse(fault, where);
 }
 
@@ -238,7 +257,7 @@ bool Decoder::text(bool grows) {
     if (!string(said, Part::whole)) return false;
     if (said.span.length == 0) return true;
     if (!is_raw_ && said.token == nullptr)
-        if (const auto fault = check_text(tape_->at(said.span)); fault != Fault::none) return refuse(fault, where);
+        if (const auto fault = check_text(at(said.span)); fault != Fault::none) return refuse(fault, where);
     if (grows) {
         tape_->nodes.back().value.length += said.span.length;   // nothing was written between the two
         return true;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "dialect.hpp"
 #include "slots.hpp"
 #include "tables.hpp"
+#include "wire.hpp"
 
 namespace tambo::funxmpp {
 
@@ -88,10 +90,43 @@ private:
     bool space_of(std::string_view prefix, Tape::Span& space, std::uint32_t where);
     bool has_twins(std::uint32_t element) const;
 
-    bool name(Text& text, Fault if_null);
+    bool name(Text& text, Fault if_null) {
+        return left() > 0 && *at_ == wire::null ? refuse(if_null, here()) : string(text, Part::whole);
+    }
     bool check_name(const Text& text, std::uint32_t where, std::uint16_t& prefix);
-    bool string(Text& text, Part part);
-    bool token(Text& text, std::uint32_t index, std::uint32_t where);
+    bool string(Text& text, Part part) {
+        const auto start = written_;
+        const auto where = here();
+        const auto kind = left() > 0 ? static_cast<std::uint8_t>(*at_) : wire::null;
+        if (wire::is_token(kind)) {
+            ++at_;
+            if (!token(text, kind, where)) return false;
+        } else if (kind != wire::literal8 || !short_literal(text)) {
+            return other_string(text, part);
+        }
+        text.span = {start, written_ - start};
+        return written_ <= limits_.text || refuse(Fault::text_too_large, where);
+    }
+    bool token(Text& text, std::uint32_t index, std::uint32_t where) {
+        text.token = tables_.token(index);
+        if (text.token == nullptr) return refuse(Fault::unknown_token, where);
+        append(*text.token);
+        return true;
+    }
+    /// The usual literal: whole, and copied in one piece of fixed size if it fits into that.
+    bool short_literal(Text& text) {
+        constexpr std::uint32_t head = 2, piece = token_padding;
+        if (left() < head + piece) return false;
+        const auto length = static_cast<std::uint8_t>(at_[1]);
+        if (length > piece) return false;
+        make_room(piece);
+        std::memcpy(text_ + written_, at_ + head, piece);
+        written_ += length;
+        at_ += head + length;
+        text.is_literal = true;
+        return true;
+    }
+    bool other_string(Text& text, Part part);
     bool page_token(Text& text, std::uint8_t page, Part part, std::uint32_t where);
     bool form(std::uint8_t kind, Part part, std::uint32_t where);
     bool literal(std::uint32_t length_bytes);
@@ -118,10 +153,27 @@ private:
     std::uint8_t byte() noexcept { return static_cast<std::uint8_t>(*at_++); }
     bool number(std::uint32_t& value, std::uint32_t bytes);
     bool take(std::string_view& bytes, std::uint32_t count);
-    void append(std::string_view text) { tape_->text.append(text); }
+    void append(std::string_view text) {
+        make_room(text.size());
+        std::memcpy(text_ + written_, text.data(), text.size());
+        written_ += static_cast<std::uint32_t>(text.size());
+    }
+    void append(const Token& token) {
+        make_room(token.length);
+        const char* from = tables_.at(token).data();
+        for (std::size_t i = 0; i < token.length; i += token_padding)
+            std::memcpy(text_ + written_ + i, from + i, token_padding);   // of known size, so it is two instructions
+        written_ += token.length;
+    }
+    void make_room(std::size_t bytes) {
+        if (written_ + bytes + token_padding > tape_->text.size()) grow(bytes);
+    }
+    void grow(std::size_t bytes);
+    void open_text();
     Tape::Span keep(std::string_view text);
     Tape::Node& add(Tape::Kind kind);
-    std::uint32_t written() const noexcept { return static_cast<std::uint32_t>(tape_->text.size()); }
+    std::uint32_t written() const noexcept { return written_; }
+    std::string_view at(Tape::Span span) const noexcept { return {text_ + span.offset, span.length}; }
 
     const Dialect dialect_;
     const Tables& tables_;
@@ -131,6 +183,8 @@ private:
     const char *begin_ = nullptr, *at_ = nullptr, *end_ = nullptr;
     std::uint32_t shift_ = 0;   // bytes of the payload before begin_
     Tape* tape_ = nullptr;
+    char* text_ = nullptr;        // the tape's text: all of its memory while this reads, then what was written
+    std::uint32_t written_ = 0;   // bytes of it
     Slots* slots_ = nullptr;
     bool is_raw_ = false;
     Decoded verdict_;

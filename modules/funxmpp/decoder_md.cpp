@@ -73,8 +73,8 @@ bool Decoder::device_jid(std::uint32_t where) {
     for (const auto& domain : wire::md::domains) {
         if (domain.code != code) continue;
         if (!half(where)) return false;
-        if (device > 0) append(":" + std::to_string(device));
-        append("@");
+        if (device > 0) append(std::string_view{":" + std::to_string(device)});
+        append(std::string_view{"@"});
         append(domain.server);
         return true;
     }
@@ -86,12 +86,15 @@ bool Decoder::long_device_jid(std::uint32_t where, bool is_interop) {
     const auto start = written();
     std::uint32_t device = 0, integrator = 0;
     if (!half(where) || !number(device, 2) || (is_interop && !number(integrator, 2))) return false;
-    append(":" + std::to_string(device) + "@");
+    append(std::string_view{":" + std::to_string(device) + "@"});
     const auto server_at = written();
     if (!half(where)) return false;
-    if (std::string_view{tape_->text}.substr(server_at) != (is_interop ? "interop" : "msgr"))
+    if (at({server_at, written() - server_at}) != (is_interop ? "interop" : "msgr"))
         return refuse(Fault::bad_jid, where);
-    if (is_interop) tape_->text.insert(start, std::to_string(integrator) + "-");
+    if (!is_interop) return true;
+    const auto device_jid = std::to_string(integrator) + "-" + std::string{at({start, written() - start})};
+    written_ = start;
+    append(std::string_view{device_jid});
     return true;
 }
 

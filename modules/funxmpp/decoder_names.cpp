@@ -10,18 +10,13 @@ constexpr std::size_t most_bindings = 512;   // in scope at once; each prefix is
 
 }   // namespace
 
-bool Decoder::name(Text& text, Fault if_null) {
-    if (left() > 0 && *at_ == 0) return refuse(if_null, here());
-    return string(text, Part::whole);
-}
-
 bool Decoder::check_name(const Text& text, std::uint32_t where, std::uint16_t& prefix) {
     if (text.token != nullptr) {
         if (text.token->name == 0) return refuse(Fault::bad_name, where);
         prefix = static_cast<std::uint16_t>(text.token->name - 1);
         return true;
     }
-    const auto said = tape_->at(text.span);
+    const auto said = at(text.span);
     if (said.size() > limits_.name) return refuse(Fault::name_too_long, where);
     if (const auto fault = check_text(said); fault != Fault::none) return refuse(fault, where);
     std::size_t length = 0;
@@ -39,20 +34,19 @@ bool Decoder::resolve(std::uint32_t element, Tape::Span& space, std::uint32_t wh
     auto& own = nodes[element];
     if (own.prefix == 0)
         own.space = space;
-    else if (!space_of(tape_->at(own.name).substr(0, own.prefix - 1U), own.space, where))
+    else if (!space_of(at(own.name).substr(0, own.prefix - 1U), own.space, where))
         return false;
     if (prefixed_ == 0) return true;
     for (auto i = element + 1 + declared_; i < nodes.size(); ++i)
-        if (nodes[i].prefix > 0 &&
-            !space_of(tape_->at(nodes[i].name).substr(0, nodes[i].prefix - 1U), nodes[i].space, where))
+        if (nodes[i].prefix > 0 && !space_of(at(nodes[i].name).substr(0, nodes[i].prefix - 1U), nodes[i].space, where))
             return false;
     return !has_twins(element) || refuse(Fault::duplicate_attribute, where);
 }
 
 // What the specification forbids to bind is what expat forbids.
 bool Decoder::declare(const Tape::Node& declaration, Tape::Span& space, std::uint32_t where) {
-    const auto prefix = tape_->at(declaration.name);
-    const auto uri = tape_->at(declaration.value);
+    const auto prefix = at(declaration.name);
+    const auto uri = at(declaration.value);
     const bool is_xml = uri == ns::xml;
     if (uri == ns::xmlns || is_xml != (prefix == "xml")) return refuse(Fault::bad_namespace, where);
     if (declaration.name.length == 0) {
@@ -72,7 +66,7 @@ bool Decoder::space_of(std::string_view prefix, Tape::Span& space, std::uint32_t
         return true;
     }
     for (auto i = bindings_.rbegin(); i != bindings_.rend(); ++i) {
-        if (tape_->at(i->prefix) != prefix) continue;
+        if (at(i->prefix) != prefix) continue;
         space = i->space;
         return true;
     }
@@ -90,8 +84,8 @@ bool Decoder::has_twins(std::uint32_t element) const {
         if (nodes[i].prefix == 0) continue;
         for (auto k = i + 1; k < nodes.size(); ++k) {
             if (nodes[k].prefix > 0 &&
-                tape_->at(nodes[i].name).substr(nodes[i].prefix) == tape_->at(nodes[k].name).substr(nodes[k].prefix) &&
-                tape_->at(nodes[i].space) == tape_->at(nodes[k].space))
+                at(nodes[i].name).substr(nodes[i].prefix) == at(nodes[k].name).substr(nodes[k].prefix) &&
+                at(nodes[i].space) == at(nodes[k].space))
                 return true;
         }
     }

@@ -43,7 +43,7 @@ bool Decoder::define(Part part, std::uint32_t where) {
     if (left() > 0 && *at_ == wire::null) return refuse(Fault::bad_slot, where);
     Text said;
     if (!string(said, part == Part::whole ? Part::defined : Part::defined_half)) return false;
-    const auto text = tape_->at(said.span);
+    const auto text = at(said.span);
     if (text.empty() || text.size() > Slots::max_bytes) return refuse(Fault::bad_slot, where);
     slots_->define(slot, text);
     return true;
@@ -60,7 +60,7 @@ bool Decoder::uuid() {
         *end++ = wire::lower_alphabet[both >> 4U];
         *end++ = wire::lower_alphabet[both & 0xfU];
     }
-    append({text.data(), text.size()});
+    append(std::string_view{text.data(), text.size()});
     return true;
 }
 
@@ -79,7 +79,7 @@ bool Decoder::base64(std::uint32_t length_bytes) {
         const std::array<char, 4> four{wire::base64_alphabet[three >> 18U], wire::base64_alphabet[three >> 12U & 63U],
                                        left > 1 ? wire::base64_alphabet[three >> 6U & 63U] : '=',
                                        left > 2 ? wire::base64_alphabet[three & 63U] : '='};
-        append({four.data(), four.size()});
+        append(std::string_view{four.data(), four.size()});
     }
     return true;
 }

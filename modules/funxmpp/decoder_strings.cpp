@@ -7,29 +7,17 @@
 
 namespace tambo::funxmpp {
 
-bool Decoder::string(Text& text, Part part) {
+/// All but the tokens of one byte.
+bool Decoder::other_string(Text& text, Part part) {
     const auto where = here();
     if (left() == 0) return refuse(Fault::truncated, where);
     const auto start = written();
     const auto kind = byte();
-    bool is_good = false;
-    if (kind >= wire::first_token && kind <= wire::last_token)
-        is_good = token(text, kind, where);
-    else if (kind >= wire::first_page && kind <= wire::last_page)
-        is_good = page_token(text, kind, part, where);
-    else
-        is_good = form(kind, part, where);
-    if (!is_good) return false;
+    const bool is_of_page = kind >= wire::first_page && kind <= wire::last_page;
+    if (!(is_of_page ? page_token(text, kind, part, where) : form(kind, part, where))) return false;
     text.span = {start, written() - start};
     text.is_literal = kind == wire::literal8 || kind == wire::literal24 || kind == wire::literal32;
     return written() <= limits_.text || refuse(Fault::text_too_large, where);
-}
-
-bool Decoder::token(Text& text, std::uint32_t index, std::uint32_t where) {
-    text.token = tables_.token(index);
-    if (text.token == nullptr) return refuse(Fault::unknown_token, where);
-    append(tables_.at(*text.token));
-    return true;
 }
 
 bool Decoder::page_token(Text& text, std::uint8_t page, Part part, std::uint32_t where) {
@@ -105,7 +93,7 @@ bool Decoder::packed(std::uint32_t where, std::string_view alphabet) {
     }
     for (const char* c = text.data(); c < end; ++c) is_missing |= static_cast<char>(*c == '\0');
     if (is_missing != 0) return refuse(Fault::bad_packed, where);
-    append({text.data(), static_cast<std::size_t>(end - text.data())});
+    append(std::string_view{text.data(), static_cast<std::size_t>(end - text.data())});
     return true;
 }
 
@@ -127,12 +115,12 @@ bool Decoder::jid(std::uint32_t where) {
     }
     Text user;
     if (!string(user, Part::half)) return false;
-    append("@");
+    append(std::string_view{"@"});
     return half(where);
 }
 
 bool Decoder::resource(std::uint32_t where) {
-    append("/");
+    append(std::string_view{"/"});
     return half(where);
 }
 

@@ -141,7 +141,9 @@ void write_numbers(const std::string& type, const std::string& name, const Numbe
 }
 
 void write_tables(const std::string& name, const Tokens& tokens) {
-    std::cout << "inline constexpr char " << name << "_text[] =";
+    std::size_t length = 0;
+    for (const auto& [index, text] : tokens) length += text.size();
+    std::cout << "inline constexpr char " << name << "_text[" << length << " + token_padding] =";
     for (const auto& [index, text] : tokens) std::cout << "\n    \"" << text << '"';
     std::cout << ";\ninline constexpr Token " << name << "_tokens[] = {";
     const auto size = (tokens.rbegin()->first / 256 + 1) * 256;

@@ -16,6 +16,9 @@ struct Token {
     std::uint8_t name;     ///< 0: not a QName; else 1 + bytes of prefix and colon
 };
 
+/// Bytes behind the last token that may be read, so that tokens can be copied in pieces of this size.
+inline constexpr std::size_t token_padding = 32;
+
 /// One dialect's dictionary. Read-only data without pointers to relocate beyond these, so it costs nothing at start-up.
 ///
 /// A token of one byte has that byte as index; byte XX of page p (ec is page 0) has index 256 + 256 p + XX.

@@ -13,6 +13,8 @@ inline constexpr std::uint8_t list8 = 0xf8, list16 = 0xf9;
 inline constexpr std::uint8_t jid = 0xfa, hex = 0xfb, nibbles = 0xff;
 inline constexpr std::uint8_t literal8 = 0xfc, literal24 = 0xfd, literal32 = 0xfe;
 
+constexpr bool is_token(std::uint8_t byte) noexcept { return byte >= first_token && byte <= last_token; }
+
 namespace md {
 inline constexpr std::uint8_t interop_jid = 0xf5, fb_jid = 0xf6, device_jid = 0xf7;
 
