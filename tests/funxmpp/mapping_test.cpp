@@ -157,6 +157,35 @@ TEST(Limits, bound_names_and_text) {
     EXPECT_EQ(Decoder(Dialect::classic, {.text = 26}).decode(tokens, tape).kind, Decoded::Kind::node);
 }
 
+TEST(Limits, bound_the_prefixes_in_scope) {
+    const auto nested = [](int levels) {   // each declares a hundred
+        std::string xml;
+        for (int level = 0; level < levels; ++level) {
+            xml += "<x";
+            for (int i = 0; i < 100; ++i) xml += " xmlns:p" + std::to_string(level) + "." + std::to_string(i) + "='u'";
+            xml += ">";
+        }
+        for (int level = 0; level < levels; ++level) xml += "</x>";
+        std::string payload;
+        EXPECT_TRUE(Encoder{Dialect::classic}.encode(parsed(xml), payload));
+        return payload;
+    };
+    Tape tape;
+    EXPECT_EQ(Decoder{Dialect::classic}.decode(nested(5), tape).kind, Decoded::Kind::node);
+    EXPECT_EQ(Decoder{Dialect::classic}.decode(nested(6), tape).fault, Fault::too_many_attributes);
+}
+
+TEST(MultiDevice, counts_literals_in_twenty_bits) {
+    const auto bytes = from_hex(
+                           "00f80238fdf00001"
+                           "41")
+                           .value();
+    Tape tape;
+    ASSERT_EQ(Decoder{Dialect::md}.decode(bytes, tape).kind, Decoded::Kind::node);
+    EXPECT_EQ(Element(tape, 0).text(), "A");
+    EXPECT_EQ(Decoder{Dialect::classic}.decode(bytes.substr(1), tape).fault, Fault::truncated) << "there, 24";
+}
+
 TEST(Limits, bound_what_tokens_expand_to) {
     std::string payload{"\xf8\x02\x59\xf9\x10\x00", 6};
     for (int i = 0; i < 4096; ++i)
