@@ -78,6 +78,8 @@ public:
     void attach(Connection* connection) noexcept { connection_ = connection; }
     LocalAccount& local() noexcept { return account_; }
     bool has_ended() const noexcept { return ended_; }
+    /// True once: whoever calls first ends it.
+    bool begin_end() noexcept { return !std::exchange(ending_, true); }
     void mark_ended() noexcept { ended_ = true; }
     void cancel_timers() noexcept;
 
@@ -93,7 +95,7 @@ private:
     Slots slots_;
     std::vector<std::pair<std::string, Wheel::Id>> timers_;
     int priority_ = 0;
-    bool ended_ = false;
+    bool ending_ = false, ended_ = false;
 };
 
 class LocalAccount final : public Account {

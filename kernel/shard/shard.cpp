@@ -330,7 +330,7 @@ void Shard::detach(LocalSession& session) {
 }
 
 void Shard::end_session(LocalSession& session) {
-    if (session.has_ended()) return;
+    if (!session.begin_end()) return;   // last words may go wrong, and end it again
     if (auto* connection = session.connection()) {
         session.attach(nullptr);
         connection->release_session();

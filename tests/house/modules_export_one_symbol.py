@@ -16,8 +16,9 @@ def exported(file):
 def main():
     build, source = arguments()
     for kind in ("modules", "plugins"):
-        # A folder with headers only (modules/shared) is none.
-        sources = {os.path.basename(os.path.dirname(file)) for file in glob.glob("%s/%s/*/*.cpp" % (source, kind))}
+        # A folder with headers (modules/shared) or a library (modules/funxmpp) only is none.
+        sources = {os.path.basename(os.path.dirname(file)) for file in glob.glob("%s/%s/*/*.cpp" % (source, kind))
+                   if "TAMBO_MODULE(" in open(file, encoding="utf-8").read()}
         built = {os.path.splitext(os.path.basename(file))[0] for file in glob.glob("%s/%s/*.so" % (build, kind))}
         expect(sources and sources <= built, "every folder of %s with sources is built" % kind, sources - built)
         for name in sorted(built):
