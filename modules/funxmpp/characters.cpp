@@ -18,9 +18,9 @@ enum class Ascii : std::uint8_t { other, further, start };
 
 constexpr auto ascii = [] {
     std::array<Ascii, 128> table{};
-    for (auto c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = Ascii::start;
-    for (auto c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = Ascii::start;
-    for (auto c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = Ascii::further;
+    for (unsigned char c = 'a'; c <= 'z'; ++c) table[c] = Ascii::start;
+    for (unsigned char c = 'A'; c <= 'Z'; ++c) table[c] = Ascii::start;
+    for (unsigned char c = '0'; c <= '9'; ++c) table[c] = Ascii::further;
     table['_'] = Ascii::start;
     table['-'] = table['.'] = Ascii::further;
     return table;

@@ -80,7 +80,7 @@ bool Decoder::packed(std::uint32_t where, std::string_view alphabet) {
     if (!take(bytes, count)) return false;
     std::array<char, 2 * wire::odd_count> text;
     char* end = text.data();
-    char is_missing = 0;
+    bool is_missing = false;
     for (const char c : bytes) {
         const auto both = static_cast<unsigned char>(c);
         *end++ = alphabet[both >> 4U];
@@ -91,8 +91,8 @@ bool Decoder::packed(std::uint32_t where, std::string_view alphabet) {
         if ((static_cast<unsigned char>(bytes.back()) & 0xfU) != padding) return refuse(Fault::bad_packed, where);
         --end;
     }
-    for (const char* c = text.data(); c < end; ++c) is_missing |= static_cast<char>(*c == '\0');
-    if (is_missing != 0) return refuse(Fault::bad_packed, where);
+    for (const char* c = text.data(); c < end; ++c) is_missing = is_missing || *c == '\0';
+    if (is_missing) return refuse(Fault::bad_packed, where);
     append(std::string_view{text.data(), static_cast<std::size_t>(end - text.data())});
     return true;
 }
