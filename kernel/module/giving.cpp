@@ -63,7 +63,9 @@ bool takes_many(const Argument& argument) {
 
 Result<Nothing> check_one(const Argument& argument, CommandCall& call, const Domains& is_local) {
     auto& values = call.given[argument.name];
-    std::erase(values, "");
+    const bool is_text =
+        argument.kind == Argument::Kind::paragraph && !std::ranges::all_of(values, &std::string::empty);
+    if (!is_text) std::erase(values, "");   // an empty line parts a text; elsewhere it says nothing
     if (values.empty() && !argument.fallback.empty()) values = {argument.fallback};
     if (values.empty()) {
         call.given.erase(argument.name);
@@ -158,17 +160,39 @@ void preset(const Command& command, CommandCall& call) {
             call.given[argument.name] = {argument.fallback};
 }
 
-void fill(Shard& shard, const std::string& node, CommandCall& call) {
+using Filled = std::function<void(Result<CommandCall>)>;
+
+/// A form that is about to be shown. If the module fails to fill it in, it is shown as it is.
+class Form {
+public:
+    Form(Shard& asking, CommandCall call, Filled done)
+        : asking_(asking), call_(std::move(call)), done_(std::move(done)) {}
+    ~Form() { say(std::move(call_)); }
+    Form(const Form&) = delete;
+    Form& operator=(const Form&) = delete;
+    void say(Result<CommandCall> result) {
+        if (done_)
+            asking_.post([done = std::exchange(done_, {}), r = std::move(result)]() mutable { done(std::move(r)); });
+    }
+    const CommandCall& call() const noexcept { return call_; }
+
+private:
+    Shard& asking_;
+    CommandCall call_;
+    Filled done_;
+};
+
+Task<void> fill(Task<CommandCall> work, std::shared_ptr<Form> form, std::shared_ptr<LocalAccount> pin) {
+    auto filled = co_await std::move(work);
+    form->say(std::move(filled));
+    pin.reset();
+}
+
+void fill_here(Shard& shard, const std::string& node, const std::shared_ptr<Form>& form,
+               std::shared_ptr<LocalAccount> pin) {
     const auto* command = shard.hooks.find_command(node);
     if (command == nullptr || command->prefill == nullptr) return;
-    const Breadcrumb here{*command->owner};
-    try {
-        command->prefill(command->self, call);
-    } catch (const std::exception& e) {
-        command->owner->fault(e.what());
-    } catch (...) {
-        command->owner->fault("unknown exception");
-    }
+    command->owner->run(fill(command->prefill(command->self, form->call()), form, std::move(pin)));
 }
 
 }   // namespace
@@ -204,23 +228,17 @@ void prefill_command(Shard& asking, std::string node, CommandCall call, std::fun
     const auto command = find(asking, node, call.who);
     if (!command) return done(std::unexpected{command.error()});
     const auto about = subject((*command)->declared, call);
-    if ((*command)->prefill == nullptr || about.empty()) {
-        fill(asking, node, call);
-        preset((*command)->declared, call);
-        return done(std::move(call));
-    }
-    auto& home = asking.kernel.home(about);
-    auto* back = &asking;
-    home.post([&home, back, about, node = std::move(node), declared = (*command)->declared, call = std::move(call),
-               done = std::move(done)] {
-        with_account(home, about, [&home, back, node, declared, call, done](LocalAccount* account, Error why) mutable {
-            Result<CommandCall> filled = call;
-            if (account == nullptr)
-                filled = std::unexpected{std::move(why)};
-            else
-                fill(home, node, *filled);
+    auto form = std::make_shared<Form>(
+        asking, std::move(call), [declared = (*command)->declared, done = std::move(done)](Result<CommandCall> filled) {
             if (filled) preset(declared, *filled);
-            back->post([done, filled = std::move(filled)] { done(filled); });
+            done(std::move(filled));
+        });
+    if ((*command)->prefill == nullptr || about.empty()) return fill_here(asking, node, form, {});
+    auto& home = asking.kernel.home(about);
+    home.post([&home, about, node = std::move(node), form] {
+        with_account(home, about, [&home, node, form](LocalAccount* account, Error why) {
+            if (account == nullptr) return form->say(std::unexpected{std::move(why)});
+            fill_here(home, node, form, pinned(*account));
         });
     });
 }

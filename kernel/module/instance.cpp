@@ -368,9 +368,7 @@ Later<Result<Nothing>> Instance::kept() {
 
 void Instance::account_made(const Jid& bare) {
     auto& home = shard_.kernel.home(bare);
-    home.post([&home, bare] {
-        if (auto* known = home.find_account(bare)) known->set_exists(true);
-    });
+    home.post([&home, bare] { home.account_made(bare); });
 }
 
 unsigned Instance::shard() const noexcept { return shard_.index; }

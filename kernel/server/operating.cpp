@@ -74,8 +74,8 @@ Result<Nothing> keep_password(Kernel& kernel, std::string_view bare_jid, std::st
     return at_home(kernel, *jid, [jid = *jid, credentials, wanted](Shard& shard, const Done& done) {
         if (shard.auth == nullptr) return done(fail(Condition::service_unavailable, "no auth plugin is loaded"));
         shard.auth_owner->run(
-            keep_user(*shard.auth, jid, credentials, wanted, [&shard, jid, done](Result<Nothing> kept) {
-                if (auto* known = shard.find_account(jid); known != nullptr && kept) known->set_exists(true);
+            keep_user(*shard.auth, jid, credentials, wanted, [&shard, jid, wanted, done](Result<Nothing> kept) {
+                if (kept && wanted == Wanted::fresh) shard.account_made(jid);
                 done(std::move(kept));
             }));
     });

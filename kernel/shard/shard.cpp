@@ -309,6 +309,20 @@ void Shard::give_up(LocalAccount& account) {
     }
 }
 
+// What is remembered of it says that there is no such account, because somebody asked before.
+void Shard::account_made(const Jid& bare) {
+    if (auto* known = find_account(bare)) known->set_exists(true);
+    if (!hooks.hears(Event::created)) return;
+    auto& fresh = account(bare);
+    ++fresh.pins;
+    fresh.when_loaded([this, &fresh](bool loaded) {
+        --fresh.pins;
+        if (!loaded) return;
+        fresh.set_exists(true);   // it may have been loading since before
+        fire(Event::created, fresh);
+    });
+}
+
 LocalAccount* Shard::find_account(const Jid& jid) noexcept {
     const auto at = accounts_.find(jid);
     return at == accounts_.end() || !at->second->is_loaded() ? nullptr : at->second.get();

@@ -81,6 +81,7 @@ public:
     // --- accounts
     LocalAccount& account(const Jid& bare);   ///< made and loading if it was not here
     LocalAccount* find_account(const Jid& jid) noexcept;
+    void account_made(const Jid& bare);   ///< its credentials are kept; fires Event::created
     LocalSession* find_session(const Jid& full) noexcept;
     /// A session ends: its last words, then it is gone. `connection` may still be open.
     void end_session(LocalSession& session);

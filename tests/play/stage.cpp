@@ -222,7 +222,9 @@ private:
         std::string section;
         for (const auto& setting : all) {
             if (setting.section != section) ini << '[' << (section = setting.section) << "]\n";
-            ini << setting.key << " = " << setting.value << '\n';
+            ini << setting.key << " = ";
+            for (const char c : setting.value) ini << c << (c == ',' ? "\n    " : "");   // long lines are errors
+            ini << '\n';
         }
     }
 

@@ -76,6 +76,7 @@ struct CommandResult {
         std::vector<std::string> values;
     };
     std::vector<Value> values{};
+    std::string xml{};   ///< what else there is, for clients only: stands in the form with the figures
 };
 
 }   // namespace tambo

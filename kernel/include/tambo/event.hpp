@@ -33,6 +33,7 @@ enum class AccountEvent : std::uint8_t {
     outgoing,      ///< the server is about to send this on the account's behalf (Account::send). handled: it is not
     exported,   ///< write what you keep of this account: append() to the stanza, an empty <user/> (as XEP-0227 has it)
     imported,   ///< the reverse: take your own children of the stanza, replace what there was
+    created,    ///< the account was just made; its credentials are kept
     count
 };
 
@@ -54,6 +55,7 @@ struct Event {
     static constexpr auto outgoing = AccountEvent::outgoing;
     static constexpr auto exported = AccountEvent::exported;
     static constexpr auto imported = AccountEvent::imported;
+    static constexpr auto created = AccountEvent::created;
 };
 
 /// Ready-made priorities; any value from -100 to 100 will do. Higher ones hear first.

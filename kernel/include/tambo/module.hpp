@@ -143,7 +143,7 @@ public:
     using AdvertiseThunk = void (*)(void*, const StreamInfo&, Writer&);
     using StepThunk = Task<void> (*)(void*, Handshake&, Stanza);
     using CommandThunk = Task<Result<CommandResult>> (*)(void*, CommandCall);
-    using PrefillThunk = void (*)(void*, CommandCall&);
+    using PrefillThunk = Task<CommandCall> (*)(void*, CommandCall);
     using HttpThunk = Task<HttpReply> (*)(void*, HttpRequest);
 
     /// Hears an event. Handlers may decide (Verdict) or, if they return void, only watch.
@@ -209,7 +209,8 @@ public:
     }
 
     /// Something that people can ask for: `Task<Result<CommandResult>> f(CommandCall)`. With `Prefill`, a form shows
-    /// what is true now: `void prefill(CommandCall&)` fills `given`, on the home shard of the account that it is about.
+    /// what is true now: `void prefill(CommandCall&)` fills `given`, on the home shard of the account that it is about;
+    /// or `Task<CommandCall> prefill(CommandCall)` if it has to wait.
     template <auto Handler, class M>
     void command(Command declared, M* self) {
         add_command(
@@ -226,7 +227,15 @@ public:
             [](void* m, CommandCall call) -> Task<Result<CommandResult>> {
                 return (static_cast<M*>(m)->*Handler)(std::move(call));
             },
-            [](void* m, CommandCall& call) { (static_cast<M*>(m)->*Prefill)(call); });
+            [](void* m, CommandCall call) -> Task<CommandCall> {
+                if constexpr (std::is_void_v<std::invoke_result_t<decltype(Prefill), M&, CommandCall&>>) {
+                    (static_cast<M*>(m)->*Prefill)(call);
+                    co_return call;
+                } else {
+                    auto filling = (static_cast<M*>(m)->*Prefill)(std::move(call));
+                    co_return co_await std::move(filling);
+                }
+            });
     }
 
     /// Answers HTTP requests for this path, or for all below it if it ends in a slash: `Task<HttpReply>
