@@ -16,6 +16,8 @@
 
 #include <fmt/core.h>
 
+#include <tambo/module.hpp>
+
 namespace tambo {
 
 namespace fs = std::filesystem;
@@ -243,6 +245,18 @@ Result<std::shared_ptr<Image>> Image::open(const fs::path& built, const fs::path
     if (!is_sanitized)
         if (auto complaint = pinning_complaint(image->copy_); !complaint.empty()) return refuse(complaint);
     if (auto complaint = image->map(); !complaint.empty()) return refuse(complaint);
+    return image;
+}
+
+std::shared_ptr<Image> Image::built_in(std::string name, std::string version, std::function<Module*()> make) {
+    std::shared_ptr<Image> image{new Image};
+    image->generation_ = next_generation();
+    image->name_ = std::move(name);
+    image->version_ = std::move(version);
+    image->make_ = std::move(make);
+    image->own_ = std::make_unique<Descriptor>(Descriptor{TAMBO_ABI_TAG, image->name_.c_str(), image->version_.c_str(),
+                                                          0, nullptr, [](Module* m) { delete m; }});
+    image->descriptor_ = image->own_.get();
     return image;
 }
 

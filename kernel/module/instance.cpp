@@ -89,7 +89,7 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
     const Construction construction{this, config, "module " + name_, declared};
     std::string why;
     try {
-        module_ = image_->descriptor().create();
+        module_ = image_->create();
         module_->wire(*this);
         return;
     } catch (const ConfigError& e) {
@@ -99,13 +99,13 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
     } catch (...) {
         why = "unknown exception";
     }
-    if (module_ != nullptr) image_->descriptor().destroy(module_);
+    if (module_ != nullptr) image_->destroy(module_);
     throw std::runtime_error(why);
 }
 
 Instance::~Instance() {
     cancel();
-    if (module_ != nullptr) image_->descriptor().destroy(module_);
+    if (module_ != nullptr) image_->destroy(module_);
     store_factory_ = {};   // module code as well
 }
 

@@ -14,12 +14,22 @@ namespace tambo {
 namespace {
 
 constexpr Duration drain{30'000};   // how long tasks of an old generation may go on
-constexpr int quick_sweeps = 50;    // a swap reports the old image's fate if that is known soon
+constexpr std::string_view part_of_the_program =
+    "is part of the program that this server runs in: it comes and goes with that program";
+constexpr int quick_sweeps = 50;   // a swap reports the old image's fate if that is known soon
 constexpr Duration quick_sweep{2};
 constexpr std::size_t remembered_swaps = 100;
 
 double milliseconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::shared_ptr<Image> built_in(const HostModule& own) {
+    return Image::built_in(own.name, own.version, [&own] {
+        auto made = own.make ? own.make() : nullptr;
+        if (!made) throw std::runtime_error("HostModule::make made nothing");
+        return made.release();
+    });
 }
 
 }   // namespace
@@ -80,8 +90,15 @@ void Loader::on_each_shard(const std::function<void(std::size_t)>& job) const {
 
 // --- prepare
 
+const HostModule* Loader::find_own(const std::string& name) const {
+    const auto at = std::ranges::find(kernel_.host_modules, name, &HostModule::name);
+    return at == kernel_.host_modules.end() ? nullptr : &*at;
+}
+
 Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, const std::string& name) {
-    auto image = Image::open(file, kernel_.settings.server.run);
+    const auto* own = find_own(name);
+    auto image = own != nullptr ? Result<std::shared_ptr<Image>>{built_in(*own)}
+                                : Image::open(file, kernel_.settings.server.run);
     if (!image) return std::unexpected{image.error()};
     if ((*image)->descriptor().name != name)
         return fail(Condition::conflict,
@@ -167,7 +184,7 @@ void Loader::load_all(const std::vector<std::string>& names) {
     std::vector<std::pair<std::string, Prepared>> waiting;
     for (const auto& name : names) {
         const auto file = find(name);
-        if (file.empty()) throw ConfigError(at_its_place(name, no_file(name)));
+        if (!exists(name)) throw ConfigError(at_its_place(name, no_file(name)));
         auto prepared = prepare(file, name);
         if (!prepared) throw ConfigError(at_its_place(name, prepared.error().text));
         remember_options(name, std::move(prepared->options));
@@ -202,7 +219,7 @@ std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
     std::vector<std::string> found;
     for (const auto& name : names) {
         const auto file = find(name);
-        if (file.empty()) {
+        if (!exists(name)) {
             found.push_back(at_its_place(name, no_file(name)));
             continue;
         }
@@ -395,6 +412,8 @@ SwapReport Loader::load_now(const std::string& name) {
 SwapReport Loader::reload_now(const std::string& name, const std::filesystem::path& file) {
     auto* old = find_loaded(name);
     if (old == nullptr) return {false, name, "find", "is not loaded", {}, 0, 0, 0, 0, false};
+    if (old->image->is_built_in())
+        return {false, name, "find", std::string{part_of_the_program}, {}, 0, 0, 0, 0, false};
     return swap(name, file.empty() ? old->file : file, old);
 }
 
@@ -404,6 +423,7 @@ SwapReport Loader::unload_now(const std::string& name) {
     report.step = "unload";
     auto* old = find_loaded(name);
     if (old == nullptr) return report.reason = "is not loaded", report;
+    if (old->image->is_built_in()) return report.reason = part_of_the_program, report;
     for (const auto& other : loaded_)
         for (const auto& need : other.instances.front()->dependencies())
             if (need == name) return report.reason = fmt::format("module {} needs it", other.name), report;
@@ -492,7 +512,7 @@ std::vector<ModuleInfo> Loader::modules() const {
         ModuleInfo info;
         info.name = l.name;
         info.version = l.image->descriptor().version;
-        info.state = "live";
+        info.state = l.image->is_built_in() ? "built in" : "live";
         info.file = l.file.string();
         info.generation = l.image->generation();
         info.image_bytes = l.image->mapped_bytes();

@@ -91,6 +91,9 @@ private:
         Duration until{};
     };
 
+    const HostModule* find_own(const std::string& name) const;
+    bool exists(const std::string& name) const { return find_own(name) != nullptr || !find(name).empty(); }
+    /// `file`: where to find it, unless it is the host's own.
     Result<Prepared> prepare(const std::filesystem::path& file, const std::string& name);
     std::string conflicts(const Prepared& prepared, const std::string& replacing) const;
     std::string missing_needs(const Prepared& prepared) const;

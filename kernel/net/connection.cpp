@@ -1,10 +1,6 @@
 #include "net/connection.hpp"
 
 #include <array>
-#include <cerrno>
-#include <sys/socket.h>
-
-#include <boost/asio/error.hpp>
 
 #include "route/account.hpp"
 #include "shard/shard.hpp"
@@ -20,16 +16,17 @@ constexpr std::size_t discard_bytes = std::size_t{1} << 20;   // what we read fr
 
 }   // namespace
 
-Connection::Connection(Shard& shard, Socket socket, Entrance entrance, std::string address)
+Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, Entrance entrance, std::string address)
     : shard_(&shard),
-      socket_(std::move(socket)),
+      transport_(std::move(transport)),
       entrance_(std::move(entrance)),
       address_(std::move(address)),
       origin_(Origin::parse(address_)),
       codec_(shard.xml.get()) {
     const auto& limits = shard.kernel.settings.limits;
     allowance_ = static_cast<std::int64_t>(limits.read_burst);
-    limits_ = {limits.stanza_bytes_before_auth, limits.depth, limits.attributes};
+    limits_ = {entrance_.guest ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth,
+               limits.attributes};
     negotiation_ = std::make_unique<Negotiation>(*this);
 }
 
@@ -37,10 +34,11 @@ Connection::~Connection() = default;
 
 void Connection::open() {
     shard_->adopt(shared_from_this());
+    transport_->enter(*this);
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // a new connection does not escape the debt of its address
     if (!entrance_.direct_tls) return wait_readable();
-    tls_.emplace(shard_->kernel.tls, socket_->native_handle(), std::string_view{}, true);
+    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), std::string_view{}, true);
     in_handshake_ = true;
     shake_hands();
 }
@@ -48,15 +46,12 @@ void Connection::open() {
 // --- input
 
 void Connection::wait_readable() {
-    if (waits_readable_ || dropped_ || !socket_) return;
+    if (waits_readable_ || dropped_ || is_between_) return;
     waits_readable_ = true;
-    socket_->async_wait(Socket::wait_read, [self = shared_from_this()](boost::system::error_code ec) {
-        if (ec == asio::error::operation_aborted) return;
-        self->shard_->turn([&] { self->on_readable(); });
-    });
+    transport_->wait_readable(shared_from_this());
 }
 
-void Connection::on_readable() {
+void Connection::readable() {
     waits_readable_ = false;
     if (dropped_) return;
     if (lingering_) return discard();
@@ -122,9 +117,9 @@ Connection::Read Connection::read_some(std::string_view& bytes) {
         if (got.state == Tls::State::want_write) return wait_writable(), Read::nothing;
         return Read::end;
     }
-    const auto n = ::recv(socket_->native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (n > 0) return bytes = {buffer.data(), static_cast<std::size_t>(n)}, Read::some;
-    return n < 0 && (errno == EAGAIN || errno == EINTR) ? Read::nothing : Read::end;
+    const auto got = transport_->read(buffer);
+    if (got.state == Transport::State::some) return bytes = {buffer.data(), got.bytes}, Read::some;
+    return got.state == Transport::State::nothing ? Read::nothing : Read::end;
 }
 
 // The usual case: nothing is left over, and frames are taken where they lie in the shard's buffer.
@@ -230,7 +225,7 @@ void Connection::resume_input() {
     });
 }
 
-// Input was worked off, or may go on: whatever waits is taken, then the descriptor is watched again.
+// Input was worked off, or may go on: whatever waits is taken, then the transport is watched again.
 void Connection::after_input() {
     if (throttled_) return;
     if (negotiation_ && negotiation_->has_finished()) {
@@ -298,7 +293,7 @@ void Connection::write_header() {
 }
 
 void Connection::flush() {
-    if (dropped_ || !socket_ || in_handshake_) return;
+    if (dropped_ || is_between_ || in_handshake_) return;
     if (overflow_ && !closing_) return drop();   // it does not read; a resumable session waits for its next connection
     if (waits_writable_) return;
     while (written_ < out_.size()) {
@@ -325,30 +320,29 @@ bool Connection::send_some() {
         if (sent.state == Tls::State::want_write) return wait_writable(), false;
         return drop(), false;
     }
-    const auto n = ::send(socket_->native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n > 0) {
-        written_ += static_cast<std::size_t>(n);
-        count_bytes(0, static_cast<std::size_t>(n));
+    const auto sent = transport_->write(rest);
+    if (sent.state == Transport::State::some) {
+        written_ += sent.bytes;
+        count_bytes(0, sent.bytes);
         return true;
     }
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return wait_writable(), false;
+    if (sent.state == Transport::State::nothing) return wait_writable(), false;
     return drop(), false;
 }
 
 void Connection::wait_writable() {
-    if (waits_writable_ || dropped_ || !socket_) return;
+    if (waits_writable_ || dropped_ || is_between_) return;
     waits_writable_ = true;
-    socket_->async_wait(Socket::wait_write, [self = shared_from_this()](boost::system::error_code ec) {
-        if (ec == asio::error::operation_aborted) return;
-        self->shard_->turn([&] {
-            self->waits_writable_ = false;
-            if (self->dropped_) return;
-            if (self->in_handshake_)
-                self->shake_hands();
-            else
-                self->flush();
-        });
-    });
+    transport_->wait_writable(shared_from_this());
+}
+
+void Connection::writable() {
+    waits_writable_ = false;
+    if (dropped_) return;
+    if (in_handshake_)
+        shake_hands();
+    else
+        flush();
 }
 
 void Connection::output_done() {
@@ -361,10 +355,10 @@ void Connection::output_done() {
 void Connection::start_tls(std::string_view domain) {
     flush();   // <proceed/> is the last thing in the clear
     if (dropped_) return;
-    if (queued() != 0 || tls_) return drop();
+    if (queued() != 0 || tls_ || transport_->descriptor() < 0) return drop();
     new_stream();
     tail_ = {};
-    tls_.emplace(shard_->kernel.tls, socket_->native_handle(), domain, false);
+    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), domain, false);
     in_handshake_ = true;
     shake_hands();
 }
@@ -387,7 +381,7 @@ void Connection::shake_hands() {
 
 void Connection::resume_reading() {
     shard_->post([self = shared_from_this(), here = shard_] {
-        if (self->shard_ == here && !self->waits_readable_) self->on_readable();
+        if (self->shard_ == here && !self->waits_readable_) self->readable();
     });
 }
 
@@ -447,17 +441,17 @@ void Connection::linger() {
     lingering_ = true;
     tail_ = {};
     if (tls_) tls_->shut_down();
-    ::shutdown(socket_->native_handle(), SHUT_WR);
+    transport_->end_output();
     discard();
 }
 
 void Connection::discard() {
     std::array<char, 4096> away{};
     for (std::size_t sum = 0; sum < discard_bytes;) {
-        const auto n = ::recv(socket_->native_handle(), away.data(), away.size(), MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) return wait_readable();
-        if (n <= 0) break;
-        sum += static_cast<std::size_t>(n);
+        const auto got = transport_->read(away);
+        if (got.state == Transport::State::nothing) return wait_readable();
+        if (got.state == Transport::State::end) break;
+        sum += got.bytes;
     }
     drop();
 }
@@ -467,9 +461,7 @@ void Connection::drop() {
     const auto self = shared_from_this();   // forget() lets go of it
     dropped_ = true;
     clear_deadline();
-    boost::system::error_code ignored;
-    if (socket_) socket_->close(ignored);
-    socket_.reset();
+    transport_.reset();
     if (!entrance_.is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
     if (auto* session = std::exchange(session_, nullptr)) {
         session->attach(nullptr);
@@ -487,17 +479,15 @@ void Connection::move_home() {
     clear_deadline();
     const auto self = shared_from_this();
     shard_->forget(*this);
-    const int descriptor = socket_->release();
-    socket_.reset();
+    transport_->leave();
+    is_between_ = true;
     shard_ = to;
-    to->post([self, descriptor] { self->arrive(descriptor); });
+    to->post([self] { self->arrive(); });
 }
 
-void Connection::arrive(int descriptor) {
-    sockaddr_storage name{};
-    socklen_t length = sizeof name;
-    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length);   // NOLINT: the socket API's cast
-    socket_.emplace(shard_->io, asio::generic::stream_protocol{name.ss_family, 0}, descriptor);
+void Connection::arrive() {
+    is_between_ = false;
+    transport_->enter(*this);
     for (auto& [codec_id, codec] : shard_->codecs)
         if (codec_id == codec_->name()) codec_ = codec;
     resuming_ = throttled_ = false;

@@ -1,4 +1,4 @@
-// One client connection: descriptor, TLS, framing, negotiation, output. It finds its session and feeds it.
+// One client connection: transport, TLS, framing, negotiation, output. It finds its session and feeds it.
 #pragma once
 
 #include <cstdint>
@@ -8,39 +8,41 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/generic/stream_protocol.hpp>
-
 #include <tambo/codec.hpp>
 #include <tambo/feature.hpp>
 
 #include "net/gate.hpp"
 #include "net/tls.hpp"
+#include "net/transport.hpp"
 #include "shard/wheel.hpp"
 
 namespace tambo {
 
-namespace asio = boost::asio;
-
 class Shard;
 class LocalSession;
 class Negotiation;
+
+/// Who comes in without authentication: somebody in this process, whom the host program vouches for.
+struct Guest {
+    Jid account;                                             ///< bare
+    std::string resource;                                    ///< empty: any
+    std::function<void(Shard&, const Result<Jid>&)> bound;   ///< never, if the stream ends first
+};
 
 /// What a listener says about the connections that it accepts.
 struct Entrance {
     std::string name;          ///< of the listener
     bool direct_tls = false;   ///< TLS from the first byte (XEP-0368)
     bool may_start_tls = true;
-    bool plaintext_auth = false;   ///< authentication without TLS is allowed here
-    bool is_private = false;       ///< in process: as good as TLS, and not counted by the gate
+    bool plaintext_auth = false;                    ///< authentication without TLS is allowed here
+    bool is_private = false;                        ///< in process: as good as TLS, and not counted by the gate
+    std::shared_ptr<const Guest> guest = nullptr;   ///< shared with the connection's negotiation
 };
 
-/// Lives on one shard at a time. While it is idle it holds no buffer: only a wait for the descriptor to become
-/// readable.
+/// Lives on one shard at a time. While it is idle it holds no buffer: only a wait for the transport to become readable.
 class Connection final : public std::enable_shared_from_this<Connection> {
 public:
-    using Socket = asio::generic::stream_protocol::socket;
-
-    Connection(Shard& shard, Socket socket, Entrance entrance, std::string address);
+    Connection(Shard& shard, std::unique_ptr<Transport> transport, Entrance entrance, std::string address);
     ~Connection();
 
     void open();   ///< the first time, on its first shard
@@ -51,6 +53,10 @@ public:
     std::string_view codec_name() const noexcept { return codec_->name(); }
     LocalSession* session() const noexcept { return session_; }
     bool is_closing() const noexcept { return closing_; }
+
+    // --- for the transport
+    void readable();
+    void writable();
 
     // --- output: appended now, written at the end of the turn
     void write(const Stanza& stanza);
@@ -83,7 +89,6 @@ public:
 private:
     enum class Read : std::uint8_t { some, nothing, end };
     void wait_readable();
-    void on_readable();
     void shake_hands();
     void resume_reading();
     Read read_some(std::string_view& bytes);
@@ -109,13 +114,13 @@ private:
     void linger();
     void discard();
     void move_home();
-    void arrive(int descriptor);
+    void arrive();
     void set_deadline(Duration wait);
     void clear_deadline() noexcept;
     void new_stream();
 
     Shard* shard_;
-    std::optional<Socket> socket_;   // gone while it moves
+    std::unique_ptr<Transport> transport_;   // null when dropped
     Entrance entrance_;
     std::string address_;
     Origin origin_;   // address_, as the gate counts it
@@ -136,8 +141,9 @@ private:
     Shard* moving_to_ = nullptr;
     bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
+    bool is_between_ = false;   // left one shard and has not arrived on the other
     bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
-    bool is_dry_ = false;   // the last read found nothing: only the descriptor can tell of more
+    bool is_dry_ = false;   // the last read found nothing: only the transport can tell of more
 };
 
 }   // namespace tambo

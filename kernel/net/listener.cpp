@@ -5,6 +5,7 @@
 
 #include <boost/asio/ip/v6_only.hpp>
 
+#include "net/socket.hpp"
 #include "shard/shard.hpp"
 
 namespace tambo {
@@ -104,8 +105,8 @@ void Listener::welcome(Shard& shard, tcp::socket socket) {
     if (address.starts_with("::ffff:")) address.erase(0, 7);
     if (!kernel_.gate.admit(Origin::parse(address), shard.steady())) return;
     tune(socket, kernel_.settings.limits);
-    auto connection =
-        std::make_shared<Connection>(shard, Connection::Socket{std::move(socket)}, entrance_, std::move(address));
+    auto transport = std::make_unique<SocketTransport>(SocketTransport::Socket{std::move(socket)});
+    auto connection = std::make_shared<Connection>(shard, std::move(transport), entrance_, std::move(address));
     shard.post([connection] { connection->open(); });
 }
 

@@ -77,12 +77,21 @@ Kernel::Kernel(Config c, Server::Options options)
       store(*log),
       pool(std::max(1U, std::thread::hardware_concurrency())),
       manual_timers(options.manual_timers),
+      host_modules(std::move(options.modules)),
       master_secret(load_secret(settings.server.data)),
       started(clock->now()) {}
 
 Kernel::~Kernel() = default;
 
 Shard& Kernel::home(const Jid& jid) noexcept { return *shards[jid.bare_hash() % shards.size()]; }
+
+List Kernel::module_names() const {
+    List names = settings.server.plugins;
+    names.insert(names.end(), settings.server.modules.begin(), settings.server.modules.end());
+    for (const auto& own : host_modules)
+        if (std::ranges::find(names, own.name) == names.end()) names.push_back(own.name);
+    return names;
+}
 
 bool Kernel::is_local(std::string_view domain) const noexcept {
     return std::ranges::find(settings.server.domains, domain) != settings.server.domains.end();

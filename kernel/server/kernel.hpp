@@ -49,6 +49,7 @@ struct Kernel {
     StoreService store;
     asio::thread_pool pool;   ///< password hashing and whatever else would hold up a shard
     const bool manual_timers;
+    const std::vector<HostModule> host_modules;
     const Bytes master_secret;   ///< 32 bytes, kept in the data folder
     std::vector<std::unique_ptr<Shard>> shards;
     std::atomic<std::uint64_t> connections{0};
@@ -58,6 +59,7 @@ struct Kernel {
     const Time started;
 
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
+    List module_names() const;                  ///< plugins, modules, the host's: in the order of loading
     bool is_local(std::string_view domain) const noexcept;
     bool is_admin(const Jid& jid) const noexcept;
     Bytes secret(std::string_view purpose) const;

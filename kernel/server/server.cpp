@@ -11,6 +11,7 @@
 
 #include "module/construction.hpp"
 #include "net/http_routes.hpp"
+#include "net/pipe.hpp"
 #include "server/commands.hpp"
 #include "server/impl.hpp"
 #include "shard/shard.hpp"
@@ -87,8 +88,7 @@ Server::Impl::Impl(Config config, Options options)
         kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, i));
     loader_ = std::make_unique<Loader>(*kernel_, module_folders(settings));
     try {
-        auto names = settings.server.plugins;
-        names.insert(names.end(), settings.server.modules.begin(), settings.server.modules.end());
+        const auto names = kernel_->module_names();
         loader_->load_all(names);
         configuration_ = std::make_unique<Reconfiguration>(*kernel_, *loader_);
         check_unknown_keys(names);
@@ -261,22 +261,8 @@ void Server::refresh() {
     impl_->kernel().logger.reopen();
 }
 
-int Server::connect_in_process() {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        throw std::system_error(errno, std::generic_category(), "no socket pair for a client in this process");
-    ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
-    auto& shard = *impl_->kernel().shards[impl_->next_shard()];
-    Entrance entrance;
-    entrance.name = "in process";
-    entrance.is_private = true;
-    entrance.may_start_tls = false;
-    entrance.plaintext_auth = true;
-    shard.post([&shard, entrance, end = ends[1]] {
-        Connection::Socket socket{shard.io, boost::asio::generic::stream_protocol{AF_UNIX, 0}, end};
-        std::make_shared<Connection>(shard, std::move(socket), entrance, std::string{})->open();
-    });
-    return ends[0];
+Pipe Server::connect_in_process() {
+    return Pipe{enter_by_pipe(*impl_->kernel().shards[impl_->next_shard()], nullptr, {})};
 }
 
 void Server::advance() {

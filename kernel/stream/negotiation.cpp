@@ -11,6 +11,10 @@ namespace tambo {
 
 Negotiation::Negotiation(Connection& connection) : connection_(connection), alive_(std::make_shared<bool>(true)) {
     info_.address = connection.address();
+    if (const auto& guest = connection.entrance().guest) {
+        info_.account = guest->account;
+        info_.domain = guest->account.domain();
+    }
 }
 
 Negotiation::~Negotiation() {
@@ -50,7 +54,33 @@ void Negotiation::opened(const StreamHeader& header) {
     info_.domain = to->text();
     id_ = random_token(20);
     refresh_info();
+    if (connection_.entrance().guest) return welcome_guest();
     send_features();
+}
+
+// The host program said who it is and which resource it wants: nothing is left to negotiate.
+void Negotiation::welcome_guest() {
+    connection_.write_header();
+    is_welcoming_ = true;
+    auto& account = connection_.shard().account(info_.account);
+    ++account.pins;
+    account.when_loaded([this, alive = alive_, guest = connection_.entrance().guest, &account](bool ok) {
+        --account.pins;
+        if (!*alive) return;   // who waits for an answer sees that the stream has ended
+        is_welcoming_ = false;
+        const auto bound = bind_guest(*guest, ok ? &account : nullptr);
+        finished_ = bound.has_value();
+        guest->bound(connection_.shard(), bound);
+        if (!bound) return close(StreamCondition::not_authorized, bound.error().text);
+        connection_.resume_input();
+    });
+}
+
+Result<Jid> Negotiation::bind_guest(const Guest& guest, LocalAccount* account) {
+    if (account == nullptr) return fail(Condition::resource_constraint, "the account could not be loaded");
+    if (!account->exists())
+        return fail(Condition::item_not_found, "there is no account " + std::string{account->jid().text()});
+    return bind_now(guest.resource, Conflict::replace, *account);
 }
 
 void Negotiation::send_features() {

@@ -17,6 +17,7 @@ namespace tambo {
 class Connection;
 class LocalAccount;
 class LocalSession;
+struct Guest;
 
 /// Belongs to its connection, until a session is bound to that. Knows no sockets: what it wants done, it asks of
 /// Connection.
@@ -30,7 +31,7 @@ public:
     /// An element was read.
     void element(Stanza& stanza);
     /// A step runs and does not ask for anything: input has to wait.
-    bool is_busy() const noexcept { return step_ != 0 && !receiver_; }
+    bool is_busy() const noexcept { return (step_ != 0 && !receiver_) || is_welcoming_; }
     void secured();   ///< the TLS handshake succeeded
     const std::string& id() const noexcept { return id_; }
     const std::string& domain() const noexcept { return info_.domain; }
@@ -53,6 +54,8 @@ public:
 private:
     void refresh_info();
     void send_features();
+    void welcome_guest();
+    Result<Jid> bind_guest(const Guest& guest, LocalAccount* account);
     void take_step(const Hooks::Step& step, Stanza& stanza);
     void step_ended();
     void refuse(const Stanza& stanza);
@@ -66,7 +69,7 @@ private:
     std::uint64_t step_ = 0;   // the running step's task
     bool ended_early_ = false;
     unsigned failures_ = 0;
-    bool restart_wanted_ = false, tls_wanted_ = false, finished_ = false;
+    bool restart_wanted_ = false, tls_wanted_ = false, finished_ = false, is_welcoming_ = false;
     LocalSession* bound_ = nullptr;
     std::shared_ptr<bool> alive_;   // for answers that come when the stream is gone; this shard only
 };

@@ -22,11 +22,12 @@
 #include <openssl/ssl.h>
 
 #include <tambo/bytes.hpp>
+#include <tambo/client.hpp>
 #include <tambo/server.hpp>
 
-namespace {
+#include "folder.hpp"
 
-namespace fs = std::filesystem;
+namespace {
 
 constexpr int shards = 4;
 constexpr int accounts = 20;
@@ -102,6 +103,23 @@ public:
 
 private:
     int fd_;
+};
+
+class Piped final : public Wire {
+public:
+    explicit Piped(tambo::Pipe pipe) : pipe_(std::move(pipe)) {}
+
+    void write(std::string_view bytes) override {
+        if (!pipe_.write_all(bytes, tambo::Duration{patience_ms}))
+            throw std::runtime_error{"the server takes nothing any more"};
+    }
+    std::string read() override {
+        if (!pipe_.wait(tambo::Duration{patience_ms})) throw std::runtime_error{"the server says nothing any more"};
+        return pipe_.read();
+    }
+
+private:
+    tambo::Pipe pipe_;
 };
 
 /// OpenSSL between two pieces of memory, so that it is we who decide what travels together.
@@ -227,25 +245,6 @@ void expect_the_story(Wire& wire, const std::string& jid, int count, const std::
 
 // --- the server -----------------------------------------------------------------------------------------------------
 
-class Folder {
-public:
-    Folder() {
-        auto name = (fs::temp_directory_path() / "tambo-house-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder: " + name};
-        path_ = name;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const fs::path& path() const noexcept { return path_; }
-
-private:
-    fs::path path_;
-};
-
 /// A server with one domain and nothing but what a login and a ping need.
 class House {
 public:
@@ -259,7 +258,7 @@ public:
         const auto made = server_.add_user(user + '@' + domain_, secret);
         if (!made) throw std::runtime_error{"no account for " + user + ": " + made.error().text};
     }
-    std::unique_ptr<Wire> enter() { return std::make_unique<Plain>(server_.connect_in_process()); }
+    std::unique_ptr<Wire> enter() { return std::make_unique<Piped>(server_.connect_in_process()); }
     std::unique_ptr<Wire> enter_over_tcp() {
         const auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         auto wire = std::make_unique<Plain>(fd);

@@ -1,13 +1,7 @@
 #include "client.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <poll.h>
 #include <stdexcept>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 #include <tambo/bytes.hpp>
@@ -43,8 +37,8 @@ Client::~Client() { close(); }
 // --- coming and going
 // ---------------------------------------------------------------------------------------------------
 
-void Client::connect(int fd, const Wishes& wishes) {
-    open(fd);
+void Client::connect(std::unique_ptr<Wire> wire, const Wishes& wishes) {
+    open(std::move(wire));
     take("features");
     log_in("secret");
     bind();
@@ -56,14 +50,14 @@ void Client::connect(int fd, const Wishes& wishes) {
     if (wishes.presence) become_available(wishes.priority);
 }
 
-void Client::open(int fd) {
-    start_over(fd);
+void Client::open(std::unique_ptr<Wire> wire) {
+    start_over(std::move(wire));
     restart();
 }
 
-void Client::start_over(int fd) {
+void Client::start_over(std::unique_ptr<Wire> wire) {
     close();
-    fd_ = fd;
+    wire_ = std::move(wire);
     inbox_.clear();
     acks_.clear();
     replies_.clear();
@@ -105,11 +99,11 @@ void Client::become_available(std::optional<int> priority) {
         if (!read_more()) throw std::runtime_error{"the connection ended instead of an echo of the initial presence"};
 }
 
-void Client::resume(int fd) {
+void Client::resume(std::unique_ptr<Wire> wire) {
     const auto arrived = received();
     auto unconfirmed = unconfirmed_;
     const auto confirmed = confirmed_;
-    open(fd);
+    open(std::move(wire));
     take("features");
     log_in("secret");
     take("features");
@@ -126,8 +120,8 @@ void Client::resume(int fd) {
     for (const auto& stanza : unconfirmed) write(stanza);
 }
 
-void Client::refused_resumption(int fd) {
-    open(fd);
+void Client::refused_resumption(std::unique_ptr<Wire> wire) {
+    open(std::move(wire));
     take("features");
     log_in("secret");
     take("features");
@@ -152,8 +146,7 @@ void Client::await_end() {
 }
 
 void Client::close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
+    wire_.reset();
     is_bound_ = false;
 }
 
@@ -182,7 +175,7 @@ void Client::send_part(const std::string& bytes, bool is_last) {
 }
 
 void Client::sync() {
-    if (!is_bound_ || is_half_sent_ || has_ended_ || fd_ < 0) return;
+    if (!is_bound_ || is_half_sent_ || has_ended_ || !wire_) return;
     if (is_inactive_) return sync_unnoticed();
     request("get", "<ping xmlns='urn:xmpp:ping'/>", domain_);
 }
@@ -223,32 +216,19 @@ Node Client::request(const std::string& type, const std::string& payload, const 
     return answer;
 }
 
-void Client::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) return;   // reading will tell
-        if (n < 0) throw std::runtime_error{std::string{"cannot write: "} + std::strerror(errno)};
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-}
+void Client::write(std::string_view bytes) { wire_->write(bytes); }
 
 // --- listening
 // --------------------------------------------------------------------------------------------------------------
 
 bool Client::read_more() {
-    if (has_ended_ || fd_ < 0) return false;
-    pollfd wait{fd_, POLLIN, 0};
-    const auto ready = ::poll(&wait, 1, static_cast<int>(std::chrono::milliseconds{patience}.count()));
-    if (ready < 0 && errno == EINTR) return true;
-    if (ready <= 0) throw std::runtime_error{"nothing came for " + std::to_string(patience.count()) + " s"};
-    std::array<char, 16384> buffer{};
-    const auto n = ::recv(fd_, buffer.data(), buffer.size(), 0);
-    if (n <= 0) {
+    if (has_ended_ || !wire_) return false;
+    const auto bytes = wire_->read(patience);
+    if (bytes.empty()) {
         has_ended_ = true;
         return false;
     }
-    reader_.feed({buffer.data(), static_cast<std::size_t>(n)});
+    reader_.feed(bytes);
     for (auto& arrived = reader_.arrived(); !arrived.empty();) {
         auto node = std::move(arrived.front());
         arrived.pop_front();
@@ -366,7 +346,7 @@ std::uint32_t Client::received() const noexcept {
 }
 
 void Client::acknowledge() {
-    if (counts_in_ && fd_ >= 0) write("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(received()) + "'/>");
+    if (counts_in_ && wire_) write("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(received()) + "'/>");
 }
 
 std::string Client::unread() const {

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "wire.hpp"
 #include "xml_tree.hpp"
 
 namespace play {
@@ -33,16 +35,16 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // --- coming and going; each takes over the descriptor ---
-    void connect(int fd, const Wishes& wishes);
-    void open(int fd);                          ///< stream header and features, no more
+    // --- coming and going ---
+    void connect(std::unique_ptr<Wire> wire, const Wishes& wishes);
+    void open(std::unique_ptr<Wire> wire);      ///< stream header and features, no more
     void log_in(const std::string& password);   ///< SASL PLAIN, and the stream restarts; features were read
     void restart();                             ///< a new stream header on the same connection
-    void resume(int fd);                        ///< XEP-0198 §5; what the server had not counted is sent again
-    void refused_resumption(int fd);            ///< asks for it and wants <failed/>
-    void disconnect();                          ///< </stream:stream>, and waits for the server's
-    void drop();                                ///< the cable is cut
-    void await_end();                           ///< until the server closed; see stream_error()
+    void resume(std::unique_ptr<Wire> wire);    ///< XEP-0198 §5; what the server had not counted is sent again
+    void refused_resumption(std::unique_ptr<Wire> wire);   ///< asks for it and wants <failed/>
+    void disconnect();                                     ///< </stream:stream>, and waits for the server's
+    void drop();                                           ///< the cable is cut
+    void await_end();                                      ///< until the server closed; see stream_error()
 
     // --- talking ---
     void send(const std::string& xml);                        ///< counts the stanzas in it
@@ -60,8 +62,8 @@ public:
     void acknowledge();                     ///< tells a server with XEP-0198 what was received so far
     void ignore(const std::string& kind);   ///< "presence" or "roster pushes"; also what is in the inbox
 
-    bool has_never_connected() const noexcept { return fd_ < 0 && jid_.empty(); }
-    bool is_connected() const noexcept { return fd_ >= 0; }
+    bool has_never_connected() const noexcept { return !wire_ && jid_.empty(); }
+    bool is_connected() const noexcept { return wire_ != nullptr; }
     const std::string& user() const noexcept { return user_; }
     const std::string& jid() const noexcept { return jid_; }   ///< full, as the server gave it; stays after the end
     const Node* stream_error() const noexcept { return error_ ? &*error_ : nullptr; }
@@ -86,12 +88,12 @@ private:
     Node request(const std::string& type, const std::string& payload, const std::string& to);
     void bind();
     void become_available(std::optional<int> priority);
-    void start_over(int fd);
+    void start_over(std::unique_ptr<Wire> wire);
     void close();
     std::uint32_t received() const noexcept;   // XEP-0198's h
 
     std::string user_, resource_, domain_, jid_;
-    int fd_ = -1;
+    std::unique_ptr<Wire> wire_;
     StreamReader reader_;
     std::deque<Letter> inbox_;
     std::deque<Node> acks_;

@@ -96,7 +96,7 @@ public:
     }
     ~InProcess() override { server_.stop(); }
 
-    int connect() override { return server_.connect_in_process(); }
+    std::unique_ptr<Wire> connect() override { return std::make_unique<PipeWire>(server_.connect_in_process()); }
     void settle() override { server_.settle(); }
     tambo::Server* server() noexcept override { return &server_; }
 
@@ -180,10 +180,10 @@ public:
         ::waitpid(tambod_, nullptr, 0);
     }
 
-    int connect() override {
+    std::unique_ptr<Wire> connect() override {
         const auto fd = try_to_connect();
         if (fd < 0) throw std::runtime_error{std::string{"cannot connect to tambod: "} + std::strerror(errno)};
-        return fd;
+        return std::make_unique<SocketWire>(fd);
     }
 
     /// XEP-0077 §3.1, since tambod's own tools need a control socket that a play has no business with.

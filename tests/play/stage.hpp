@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "wire.hpp"
+
 namespace tambo {
 class Server;
 }
@@ -25,8 +27,7 @@ public:
     static constexpr std::string_view domain = "localhost";
 
     virtual ~Stage() = default;
-    /// A fresh connection; the caller owns the descriptor.
-    virtual int connect() = 0;
+    virtual std::unique_ptr<Wire> connect() = 0;   ///< a fresh connection
     virtual void add_user(const std::string& user, const std::string& password) = 0;
     /// Returns when the server has worked off what reached it, as far as this stage can tell.
     virtual void settle() = 0;

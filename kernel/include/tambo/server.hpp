@@ -185,6 +185,18 @@ public:
     virtual Duration steady() const noexcept = 0;
 };
 
+class Module;
+class Pipe;
+
+/// A module that is part of the program: written like any other (man 7 tambo-modules), but linked into it, so that its
+/// constructor can be given whatever the program wants to share. Made once for each shard, at start-up, where its
+/// options ([module NAME]) are read, too; `make` may throw what a module's constructor may. Such a module stays as long
+/// as the server: it cannot be swapped.
+struct HostModule {
+    std::string name, version;
+    std::function<std::unique_ptr<Module>()> make;
+};
+
 /// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream
 /// unless the configuration says so, never changes the working directory, never exits.
 class TAMBO_API Server {
@@ -193,6 +205,7 @@ public:
         std::shared_ptr<Clock> clock;                            ///< default: the system's
         std::function<void(Level, std::string_view line)> log;   ///< default: as [log] says
         bool manual_timers = false;                              ///< timers run only in advance() (tests)
+        std::vector<HostModule> modules;   ///< loaded behind those that the configuration names, in this order
     };
 
     /// Reads the configuration, loads modules, opens listeners. Throws ConfigError or std::runtime_error with a
@@ -268,9 +281,8 @@ public:
     };
     Count count() const;
 
-    /// A client in this process: one end of a socket pair that the server treats as a connection that needs no TLS.
-    /// The caller owns the descriptor.
-    int connect_in_process();
+    /// A client's connection from this process, byte by byte; Client (tambo/client.hpp) is more comfortable.
+    Pipe connect_in_process();
 
     /// Moves a manual clock's timers on: runs everything that is due (Options::manual_timers).
     void advance();
@@ -281,6 +293,7 @@ public:
     std::vector<OptionInfo> options() const;
 
 private:
+    friend class Client;
     class Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -2,20 +2,18 @@
 // FOLDER/modules). Exit 0 if a client in the same process gets that module's answer.
 #include <cstdio>
 #include <exception>
-#include <poll.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 #include <tambo/bytes.hpp>
+#include <tambo/client.hpp>
 #include <tambo/server.hpp>
 
 namespace {
 
-constexpr int patience_ms = 60'000;
+constexpr tambo::Duration patience{60'000};
 
 tambo::Config configuration(const std::string& folder) {
     tambo::Config config;
@@ -27,36 +25,33 @@ tambo::Config configuration(const std::string& folder) {
     return config;
 }
 
-void say(int end, std::string_view text) {
-    if (::send(end, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size()))
-        throw std::runtime_error{"the server does not listen"};
+void say(tambo::Pipe& pipe, std::string_view text) {
+    if (!pipe.write_all(text, patience)) throw std::runtime_error{"the server does not listen"};
 }
 
-std::string hear(int end, std::string_view last) {
+std::string hear(tambo::Pipe& pipe, std::string_view last) {
     std::string heard;
     while (heard.find(last) == std::string::npos) {
-        pollfd wait{end, POLLIN, 0};
-        char buffer[4096];
-        const auto n = ::poll(&wait, 1, patience_ms) == 1 ? ::recv(end, buffer, sizeof buffer, 0) : 0;
-        if (n <= 0) throw std::runtime_error{"instead of " + std::string{last} + " came: " + heard};
-        heard.append(buffer, static_cast<std::size_t>(n));
+        if (!pipe.wait(patience) || pipe.at_end())
+            throw std::runtime_error{"instead of " + std::string{last} + " came: " + heard};
+        heard += pipe.read();
     }
     return heard;
 }
 
-std::string ask(int end) {
+std::string ask(tambo::Pipe& pipe) {
     using namespace std::string_view_literals;
     constexpr std::string_view header =
         "<stream:stream to='capulet.lit' version='1.0' xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams'>";
-    say(end, header);
-    say(end, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + tambo::base64("\0juliet\0verona"sv) +
-                 "</auth>");
-    hear(end, "<success");
-    say(end, header);
-    say(end, "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
-    say(end, "<iq type='get' id='hello' to='capulet.lit'><hello xmlns='urn:example:hello'/></iq>");
-    return hear(end, "</hello>");
+    say(pipe, header);
+    say(pipe, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
+                  tambo::base64("\0juliet\0verona"sv) + "</auth>");
+    hear(pipe, "<success");
+    say(pipe, header);
+    say(pipe, "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+    say(pipe, "<iq type='get' id='hello' to='capulet.lit'><hello xmlns='urn:example:hello'/></iq>");
+    return hear(pipe, "</hello>");
 }
 
 }   // namespace
@@ -72,9 +67,9 @@ int main(int argc, char** argv) {
         server.start();
         if (const auto made = server.add_user("juliet@capulet.lit", "verona"); !made)
             throw std::runtime_error{"no account: " + made.error().text};
-        const int end = server.connect_in_process();
-        const auto heard = ask(end);
-        ::close(end);
+        auto pipe = server.connect_in_process();
+        const auto heard = ask(pipe);
+        pipe.close();
         server.stop();
         server.wait();
         std::printf("%s\n", heard.c_str());
