@@ -2,12 +2,16 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
 #include <tambo/server.hpp>
+
+#include "systemd.hpp"
 
 namespace {
 
@@ -27,8 +31,15 @@ int restore(const std::string& file, const std::string& backup) {
     return 0;
 }
 
+std::string status(const tambo::Server& server) {
+    std::string ports;
+    for (const auto& [listener, port] : server.ports()) ports += (ports.empty() ? "" : ", ") + std::to_string(port);
+    return std::to_string(server.modules().size()) + " modules, ports " + (ports.empty() ? "none" : ports);
+}
+
 // SIGHUP: the ini is read again, certificates are looked at, the log file is opened anew. What changed is logged.
 void refresh(tambo::Server& server) {
+    systemd::reloading();
     try {
         server.refresh();
         if (const auto report = server.reload_config(); !report.done)
@@ -36,6 +47,7 @@ void refresh(tambo::Server& server) {
     } catch (const std::exception& e) {
         std::fprintf(stderr, "tambod: %s; everything else goes on\n", e.what());
     }
+    systemd::ready(status(server));
 }
 
 // Signals are taken by one thread of our own; the library never touches them.
@@ -46,8 +58,12 @@ int serve(const std::string& file) {
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
 
-    tambo::Server server{tambo::Config::load(file)};
+    tambo::Server::Options options;
+    options.sockets = systemd::sockets();
+    tambo::Server server{tambo::Config::load(file), std::move(options)};
     server.start();
+    systemd::ready(status(server));
+    std::optional<systemd::Watchdog> watchdog{server};
     std::thread listener{[&] {
         for (int signal = 0; sigwait(&signals, &signal) == 0;) {
             if (signal != SIGHUP) break;
@@ -55,6 +71,9 @@ int serve(const std::string& file) {
         }
         server.stop();
     }};
+    server.wait_for_stop();
+    systemd::stopping();
+    watchdog.reset();
     server.wait();
     // tamboctl stop: the listener still waits in sigwait(), which takes the signal before it can end anything.
     pthread_kill(listener.native_handle(), SIGTERM);   // NOLINT(bugprone-bad-signal-to-kill-thread)

@@ -79,6 +79,7 @@ void Loader::on_each_shard(const std::function<void(std::size_t)>& job) const {
         for (std::size_t i = 0; i < n; ++i) job(i);
         return;
     }
+    if (kernel_.runs_loop()) return kernel_.shards.front()->turn([&] { job(0); });
     std::latch done{static_cast<std::ptrdiff_t>(n)};
     for (std::size_t i = 0; i < n; ++i)
         kernel_.shards[i]->post([&, i] {
@@ -97,8 +98,8 @@ const HostModule* Loader::find_own(const std::string& name) const {
 
 Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, const std::string& name) {
     const auto* own = find_own(name);
-    auto image = own != nullptr ? Result<std::shared_ptr<Image>>{built_in(*own)}
-                                : Image::open(file, kernel_.settings.server.run);
+    auto image =
+        own != nullptr ? Result<std::shared_ptr<Image>>{built_in(*own)} : Image::open(file, kernel_.run_folder());
     if (!image) return std::unexpected{image.error()};
     if ((*image)->descriptor().name != name)
         return fail(Condition::conflict,
@@ -450,7 +451,10 @@ bool Loader::retire(std::string name, std::shared_ptr<Image> image, Instances in
                  kernel_.clock->steady() + drain};
     for (int i = 0; i < quick_sweeps; ++i) {
         if (sweep(gone)) return !Image::mapped(gone.copy);
-        std::this_thread::sleep_for(quick_sweep);
+        if (kernel_.runs_loop())
+            kernel_.pump(quick_sweep);
+        else
+            std::this_thread::sleep_for(quick_sweep);
     }
     retired_.push_back(std::move(gone));
     return false;

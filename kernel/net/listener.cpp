@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/v6_only.hpp>
 
@@ -33,11 +34,16 @@ void tune(tcp::socket& socket, const LimitSettings& limits) {
 
 }   // namespace
 
-Listener::Listener(Kernel& kernel, const ListenerSettings& settings)
+Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::vector<int>& ready)
     : kernel_(kernel), port_(settings.port), pause_(kernel.shards.front()->io) {
     entrance_.name = settings.name;
     entrance_.direct_tls = settings.kind == ListenerSettings::Kind::tls;
     entrance_.plaintext_auth = settings.plaintext_auth;
+    for (const int descriptor : ready) take_over(descriptor);
+    if (ready.empty()) open(settings);
+}
+
+void Listener::open(const ListenerSettings& settings) {
     try {
         if (settings.address != "*") {
             open({boost::asio::ip::make_address(settings.address), port_});
@@ -57,15 +63,34 @@ Listener::Listener(Kernel& kernel, const ListenerSettings& settings)
 }
 
 void Listener::open(const tcp::endpoint& endpoint) {
-    auto door = std::make_unique<Door>(Door{tcp::acceptor{kernel_.shards.front()->io}});
-    door->acceptor.open(endpoint.protocol());
-    door->acceptor.set_option(tcp::acceptor::reuse_address{true});
+    tcp::acceptor acceptor{kernel_.shards.front()->io};
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(tcp::acceptor::reuse_address{true});
     if (endpoint.address().is_v6() && endpoint.address().is_unspecified())
-        door->acceptor.set_option(boost::asio::ip::v6_only{false});
-    door->acceptor.bind(endpoint);
-    door->acceptor.listen(backlog);
-    port_ = door->acceptor.local_endpoint().port();
-    doors_.push_back(std::move(door));
+        acceptor.set_option(boost::asio::ip::v6_only{false});
+    acceptor.bind(endpoint);
+    acceptor.listen(backlog);
+    add(std::move(acceptor));
+}
+
+void Listener::take_over(int descriptor) {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    const bool has_name = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length) == 0;   // NOLINT: API
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
+    if (!has_name || listens == 0 || (name.ss_family != AF_INET && name.ss_family != AF_INET6)) {
+        ::close(descriptor);
+        throw std::runtime_error(fmt::format(
+            "[listener {}] was given descriptor {}, which is no TCP socket that listens", entrance_.name, descriptor));
+    }
+    add({kernel_.shards.front()->io, name.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), descriptor});
+}
+
+void Listener::add(tcp::acceptor acceptor) {
+    port_ = acceptor.local_endpoint().port();
+    doors_.push_back(std::make_unique<Door>(Door{std::move(acceptor)}));
 }
 
 void Listener::start() {

@@ -20,8 +20,9 @@ struct Kernel;
 /// server is closed at once.
 class Listener : public std::enable_shared_from_this<Listener> {
 public:
-    /// Binds; throws std::runtime_error with a sentence naming listener and address.
-    Listener(Kernel& kernel, const ListenerSettings& settings);
+    /// Binds, or takes over `ready` sockets that listen already. Throws std::runtime_error with a sentence naming
+    /// listener and address.
+    Listener(Kernel& kernel, const ListenerSettings& settings, const std::vector<int>& ready = {});
     void start();
     void stop();   ///< on the first shard
     const std::string& name() const noexcept { return entrance_.name; }
@@ -31,7 +32,10 @@ private:
     struct Door {
         boost::asio::ip::tcp::acceptor acceptor;
     };
+    void open(const ListenerSettings& settings);
     void open(const boost::asio::ip::tcp::endpoint& endpoint);
+    void take_over(int descriptor);
+    void add(boost::asio::ip::tcp::acceptor acceptor);
     void accept(Door& door);
     void welcome(Shard& shard, boost::asio::ip::tcp::socket socket);
 

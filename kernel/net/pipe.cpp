@@ -6,6 +6,12 @@
 
 namespace tambo {
 
+namespace {
+
+constexpr Duration pump_time{100};   // then the clock is looked at again
+
+}   // namespace
+
 // --- the host's end
 
 std::size_t Pipe::Channel::write(std::string_view bytes) {
@@ -107,6 +113,14 @@ void Pipe::Channel::nudge() {
 bool Pipe::Channel::wait_for(const std::function<bool()>& is_so, Duration patience) {
     const auto until = std::chrono::steady_clock::now() + patience;
     std::unique_lock lock{lock_};
+    while (kernel_ != nullptr && kernel_->runs_loop()) {
+        if (is_so()) return true;
+        if (std::chrono::steady_clock::now() >= until) return false;
+        auto& kernel = *kernel_;   // goes at the hands of this thread only
+        lock.unlock();
+        kernel.pump(std::min(patience, pump_time));
+        lock.lock();
+    }
     std::condition_variable changed;
     waiters_.push_back(&changed);
     const bool was_so = changed.wait_until(lock, until, is_so);
@@ -199,6 +213,7 @@ void Pipe::Channel::abandon() {
     {
         const std::lock_guard guard{lock_};
         ended_ = true;
+        kernel_ = nullptr;
         shard_ = nullptr;
         to_server_ = {};
         taken_ = 0;
@@ -208,7 +223,7 @@ void Pipe::Channel::abandon() {
 
 std::shared_ptr<Pipe::Channel> enter_by_pipe(Shard& shard, std::shared_ptr<const Guest> guest,
                                              Pipe::Channel::Change change) {
-    auto channel = std::make_shared<Pipe::Channel>();
+    auto channel = std::make_shared<Pipe::Channel>(shard.kernel);
     if (change) channel->on_change(std::move(change));
     Entrance entrance;
     entrance.name = "in process";

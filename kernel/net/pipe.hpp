@@ -18,6 +18,8 @@
 
 namespace tambo {
 
+struct Kernel;
+
 /// What both ends share. The lock is the innermost one: nothing is called under it but Shard::post.
 class Pipe::Channel {
 public:
@@ -25,6 +27,8 @@ public:
 
     /// Called on a shard's thread; null if that shard is about to end, and nothing has come any more.
     using Change = std::function<void(Shard*)>;
+
+    explicit Channel(Kernel& kernel) : kernel_(&kernel) {}
 
     // --- the host's end, any thread
     std::size_t write(std::string_view bytes);
@@ -60,6 +64,7 @@ private:
     mutable std::mutex lock_;
     std::string to_server_, to_host_;
     std::size_t taken_ = 0;    // of to_server_
+    Kernel* kernel_;           // null when the server's end is gone
     Shard* shard_ = nullptr;   // while the server's end is on one
     std::weak_ptr<Connection> connection_;
     bool wants_input_ = false, wants_room_ = false;   // the server's end

@@ -1,6 +1,5 @@
 // tambod --check: a configuration tried out, with nothing started.
 #include <algorithm>
-#include <unistd.h>
 
 #include "module/construction.hpp"
 #include "server/impl.hpp"
@@ -11,26 +10,6 @@ namespace tambo {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that goes when it goes out of scope.
-class ScratchFolder {
-public:
-    ScratchFolder() {
-        auto name = (fs::temp_directory_path() / "tambo-check-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category(), name);
-        path_ = name;
-    }
-    ~ScratchFolder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    const fs::path& path() const noexcept { return path_; }
-
-private:
-    fs::path path_;
-};
 
 void check_certificates(Kernel& kernel, std::vector<std::string>& found) {
     const auto look = [&](const std::string& domain, const fs::path& chain, const fs::path& key) {
@@ -46,20 +25,18 @@ void check_certificates(Kernel& kernel, std::vector<std::string>& found) {
 
 }   // namespace
 
-std::vector<std::string> check(const Config& config) {
+std::vector<std::string> check(const Config& config, Server::Options options) {
     std::vector<std::string> found;
     const ScratchFolder scratch;   // the real data folder stays untouched: a server may be at work there
     std::vector<std::shared_ptr<Image>> images;
     try {
         Config dry = config;
         dry.set("server", "data", scratch.path().string()).set("server", "run", scratch.path().string());
-        Server::Options options;
         options.log = [](Level, std::string_view) {};
         Kernel kernel{std::move(dry), std::move(options)};
         kernel.shards.push_back(std::make_unique<Shard>(kernel, 0));
         check_certificates(kernel, found);
-        auto names = kernel.settings.server.plugins;
-        names.insert(names.end(), kernel.settings.server.modules.begin(), kernel.settings.server.modules.end());
+        const auto names = kernel.module_names();
         {
             Loader loader{kernel, module_folders(kernel.settings)};
             std::ranges::move(loader.check(names), std::back_inserter(found));

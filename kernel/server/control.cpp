@@ -128,11 +128,10 @@ Control::Control(boost::asio::io_context& io, std::filesystem::path path, Comman
     try {
         std::filesystem::create_directories(path_.parent_path());
         acceptor_.open();
-        const auto mask = ::umask(0177);   // never open to others, not even for a moment
-        boost::system::error_code ec;
-        acceptor_.bind(local::endpoint{path_.string()}, ec);
-        ::umask(mask);
-        if (ec) throw boost::system::system_error{ec};
+        // Never open to others, not even for a moment: Linux gives the new file the mode that the socket has. A umask
+        // would be the whole process's, which is not ours.
+        ::fchmod(acceptor_.native_handle(), S_IRUSR | S_IWUSR);
+        acceptor_.bind(local::endpoint{path_.string()});
         acceptor_.listen();
     } catch (const std::exception& e) {
         throw std::runtime_error(fmt::format("{}: the control socket cannot be made: {}", path_.string(), e.what()));

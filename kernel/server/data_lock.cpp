@@ -36,6 +36,7 @@ std::string read_pid(int descriptor) {
 }   // namespace
 
 DataLock::DataLock(const std::filesystem::path& folder) {
+    if (folder.empty()) return;   // nothing is kept
     make_folder(folder);
     const auto file = folder / "lock";
     descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -52,6 +53,8 @@ DataLock::DataLock(const std::filesystem::path& folder) {
     write_pid(descriptor_);
 }
 
-DataLock::~DataLock() { ::close(descriptor_); }
+DataLock::~DataLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
 
 }   // namespace tambo

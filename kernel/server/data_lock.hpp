@@ -9,14 +9,15 @@ namespace tambo {
 /// process exclude each other as well.
 class DataLock {
 public:
-    /// Makes the folder if there is none. Throws std::runtime_error with a sentence if another server works there.
+    /// Makes the folder if there is none. Throws std::runtime_error with a sentence if another server works there. No
+    /// folder, no lock.
     explicit DataLock(const std::filesystem::path& folder);
     ~DataLock();
     DataLock(const DataLock&) = delete;
     DataLock& operator=(const DataLock&) = delete;
 
 private:
-    int descriptor_;
+    int descriptor_ = -1;
 };
 
 }   // namespace tambo

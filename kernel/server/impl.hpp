@@ -44,6 +44,7 @@ public:
     const HttpServer* http() const { return http_.get(); }   ///< null unless [http] asks for it
     /// Runs `job` on every shard, at the same time, and waits.
     void on_each_shard(const std::function<void(Shard&)>& job);
+    std::size_t poll(Duration at_most);
     std::size_t next_shard() { return next_shard_++ % kernel_->shards.size(); }
 
 private:
@@ -51,7 +52,11 @@ private:
     void housekeep(unsigned second);
     void end_pool();
     void take_down();
+    void open_control();
+    void open_listeners();
 
+    const bool own_threads_;
+    std::vector<Socket> sockets_;   // until their listeners have them
     boost::asio::io_context supervisor_{1};
     std::unique_ptr<Kernel> kernel_;
     std::unique_ptr<Loader> loader_;

@@ -47,6 +47,7 @@ Gate::Limits gate_limits(const LimitSettings& limits) {
 
 // Written under another name first: a server killed while it writes must not find half a secret.
 Bytes load_secret(const std::filesystem::path& folder) {
+    if (folder.empty()) return random_bytes(32);   // nothing is kept: secrets are as old as the server
     const auto file = folder / "secret";
     std::ifstream in{file, std::ios::binary};
     Bytes known{std::istreambuf_iterator<char>{in}, {}};
@@ -84,6 +85,14 @@ Kernel::Kernel(Config c, Server::Options options)
 Kernel::~Kernel() = default;
 
 Shard& Kernel::home(const Jid& jid) noexcept { return *shards[jid.bare_hash() % shards.size()]; }
+
+bool Kernel::runs_loop() const noexcept { return pump && !shards.empty() && shards.front()->is_here(); }
+
+std::filesystem::path Kernel::run_folder() {
+    if (!settings.server.run.empty()) return settings.server.run;
+    if (!scratch) scratch = std::make_shared<ScratchFolder>();
+    return scratch->path();
+}
 
 List Kernel::module_names() const {
     List names = settings.server.plugins;

@@ -22,6 +22,7 @@
 #include "server/figures.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
+#include "server/scratch_folder.hpp"
 #include "store/store_service.hpp"
 
 namespace tambo {
@@ -50,7 +51,8 @@ struct Kernel {
     asio::thread_pool pool;   ///< password hashing and whatever else would hold up a shard
     const bool manual_timers;
     const std::vector<HostModule> host_modules;
-    const Bytes master_secret;   ///< 32 bytes, kept in the data folder
+    const Bytes master_secret;                ///< 32 bytes, kept in the data folder
+    std::shared_ptr<ScratchFolder> scratch;   ///< made by run_folder(); shared with who has to outlive the last image
     std::vector<std::unique_ptr<Shard>> shards;
     std::atomic<std::uint64_t> connections{0};
     std::atomic<bool> running{false};   ///< shards have threads
@@ -59,7 +61,13 @@ struct Kernel {
     const Time started;
 
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
-    List module_names() const;                  ///< plugins, modules, the host's: in the order of loading
+    /// The caller is the thread that runs the loop (Options::own_threads = false): what it wants to wait for, it has to
+    /// do itself, by pump().
+    bool runs_loop() const noexcept;
+    std::function<void(Duration)> pump;   ///< works off what is there, or the first thing that comes until then
+    /// Where copies of modules go: [server] run, or a temporary folder. One thread at a time (the loader's).
+    std::filesystem::path run_folder();
+    List module_names() const;   ///< plugins, modules, the host's: in the order of loading
     bool is_local(std::string_view domain) const noexcept;
     bool is_admin(const Jid& jid) const noexcept;
     Bytes secret(std::string_view purpose) const;

@@ -38,6 +38,7 @@ Task<void> look_for_user(AuthProvider& auth, Jid jid, std::function<void(Result<
 constexpr std::uint32_t iterations_for_operators = 10'000;
 constexpr std::chrono::seconds patience{30};
 constexpr std::chrono::minutes patience_with_commands{10};
+constexpr Duration pump_time{100};   // then the clock is looked at again
 
 using Done = std::function<void(Result<Nothing>)>;
 
@@ -54,7 +55,11 @@ Result<T> at(Kernel& kernel, Shard& shard, std::chrono::seconds at_most,
             if (!std::exchange(*said, true)) answer->set_value(std::move(r));
         });
     });
-    if (waiting.wait_for(at_most) != std::future_status::ready)
+    const auto until = std::chrono::steady_clock::now() + at_most;
+    while (kernel.runs_loop() && waiting.wait_for(Duration::zero()) != std::future_status::ready &&
+           std::chrono::steady_clock::now() < until)
+        kernel.pump(pump_time);
+    if (waiting.wait_until(until) != std::future_status::ready)
         return fail(Condition::remote_server_timeout, fmt::format("no answer within {} s", at_most.count()));
     return waiting.get();
 }

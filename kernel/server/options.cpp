@@ -337,11 +337,16 @@ ServerSettings read_server(const Config& config, std::vector<OptionInfo>& declar
     ServerSettings server;
     section.read(server.domains, "domain", domain_help);
     server.domains = read_domains(config, server.domains);
-    section.path(server.data, "data", "folder for all that must survive a restart", server.data, server.data.string());
-    section.path(server.run, "run", "folder for private copies of modules while they run", server.data / "run",
-                 "DATA/run");
-    section.path(server.control, "control", "socket on which tamboctl talks to the server", server.run / "tambo.sock",
-                 "RUN/tambo.sock");
+    // A program that says nothing of folders and sockets gets none.
+    const bool by_hand = config.file().empty();
+    section.path(server.data, "data", "folder for all that must survive a restart", by_hand ? fs::path{} : server.data,
+                 server.data.string());
+    section.path(server.run, "run", "folder for private copies of modules while they run",
+                 server.data.empty() ? fs::path{} : server.data / "run", "DATA/run");
+    section.path(server.control, "control", "socket on which tamboctl talks to the server; none: no socket",
+                 by_hand ? fs::path{} : server.run / "tambo.sock", "RUN/tambo.sock");
+    if (const auto* entry = config.find("server", "control"); entry != nullptr && entry->value == "none")
+        server.control.clear();
     section.count(server.threads, "threads", "shards, each with a thread of its own; 0: one for each core", 0, 1024);
     List admins;
     section.read(admins, "admins", "accounts (user@domain) that may give administrators' commands in their client");
@@ -423,8 +428,8 @@ TlsSettings read_tls(const Config& config, const fs::path& data, std::vector<Opt
     SectionReader section{config, "tls", declared};
     TlsSettings tls;
     section.certificate(tls.certificate, tls.key, "all domains without their own");
-    section.path(tls.folder, "folder", "where a self-signed certificate is made if none is configured", data / "certs",
-                 "DATA/certs");
+    section.path(tls.folder, "folder", "where a self-signed certificate is made if none is configured",
+                 data.empty() ? fs::path{} : data / "certs", "DATA/certs");
     section.choose(tls.allow_tls12, "min_version", "oldest TLS version that clients may use",
                    {{"1.2", true}, {"1.3", false}});
     section.read(tls.ciphers, "ciphers", "cipher list for TLS 1.2 as OpenSSL writes it; empty: tambo's safe choice");
@@ -479,7 +484,7 @@ std::vector<ListenerSettings> read_listeners(const Config& config, std::vector<O
     for (const auto& section : config.sections())
         if (section.name.starts_with(listener_prefix))
             listeners.push_back(read_listener(config, section.name.substr(listener_prefix.size()), {}, declared));
-    if (!listeners.empty()) return listeners;
+    if (!listeners.empty() || config.file().empty()) return listeners;
     ListenerSettings direct;
     direct.kind = ListenerSettings::Kind::tls;
     listeners.push_back(read_listener(config, "c2s", {}, declared));

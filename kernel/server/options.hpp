@@ -18,13 +18,14 @@ namespace tambo {
 /// [server]. Paths are absolute: relative ones in the ini count from the ini's folder, others from the working
 /// directory.
 struct ServerSettings {
-    List domains;   ///< `domain`, then those of [host …]; prepared; never empty
-    std::filesystem::path data = "/var/lib/tambo";
-    std::filesystem::path run;       ///< default: data/run
-    std::filesystem::path control;   ///< the control socket; default: run/tambo.sock
-    unsigned threads = 0;            ///< 0: one for each core
-    std::vector<Jid> admins;         ///< bare; who may give commands for administrators
-    List modules, plugins;           ///< names, in the order of the ini
+    List domains;                                    ///< `domain`, then those of [host …]; prepared; never empty
+    std::filesystem::path data = "/var/lib/tambo";   ///< empty: nothing is kept; the default of a Config made by hand
+    std::filesystem::path run;   ///< default: data/run; empty: a temporary folder, should one be needed
+    std::filesystem::path
+        control;               ///< the control socket; default: run/tambo.sock, and none for a Config made by hand
+    unsigned threads = 0;      ///< 0: one for each core
+    std::vector<Jid> admins;   ///< bare; who may give commands for administrators
+    List modules, plugins;     ///< names, in the order of the ini
     std::vector<std::filesystem::path>
         module_path;   ///< searched in order for NAME.so; empty: where tambo is installed
 };
@@ -107,8 +108,8 @@ struct Settings {
     LimitSettings limits;
     TlsSettings tls;
     LogSettings log;
-    std::vector<ListenerSettings>
-        listeners;   ///< never empty: "c2s" on 5222 and "c2s-tls" on 5223 if none is configured
+    /// "c2s" on 5222 and "c2s-tls" on 5223 if none is configured in a file; none if a Config made by hand names none.
+    std::vector<ListenerSettings> listeners;
     HttpSettings http;
     std::vector<HostSettings> hosts;   ///< one for each domain, in the order of ServerSettings::domains
 };

@@ -1,11 +1,8 @@
 // Puts the parts together (server.hpp).
 #include <algorithm>
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <future>
 #include <latch>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <boost/asio/post.hpp>
 
@@ -15,6 +12,7 @@
 #include "server/commands.hpp"
 #include "server/impl.hpp"
 #include "shard/shard.hpp"
+#include "store/signals_blocked.hpp"
 
 namespace tambo {
 
@@ -50,6 +48,9 @@ void load_certificates(Kernel& kernel) {
             without.push_back(host.domain);
     }
     if (without.empty()) return;
+    if (tls.folder.empty())
+        throw ConfigError(
+            "a port needs a certificate: set [tls] certificate and key, or [server] data for one that is made there");
     const auto made = TlsStore::make_self_signed(tls.folder, without);
     for (const auto& domain : without) kernel.tls.add({domain, made.chain, made.key});
     kernel.log->info("TLS: {} is self-signed; clients will ask whether to trust it (set [tls] certificate and key)",
@@ -75,17 +76,16 @@ std::vector<fs::path> module_folders(const Settings& settings) {
 // --- life
 
 Server::Impl::Impl(Config config, Options options)
-    : kernel_(std::make_unique<Kernel>(std::move(config), std::move(options))), timer_(supervisor_) {
+    : own_threads_(options.own_threads), sockets_(std::move(options.sockets)), timer_(supervisor_) {
+    const SignalsBlocked of_our_threads;
+    kernel_ = std::make_unique<Kernel>(std::move(config), std::move(options));
     const auto& settings = kernel_->settings;
-    // First of all: where another server runs, nothing may be touched.
-    control_ = std::make_unique<Control>(
-        supervisor_, settings.server.control,
-        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); },
-        *kernel_->log);
-    clean_run_folder(settings.server.run);
-    load_certificates(*kernel_);
-    for (unsigned i = 0; i < shard_count(settings); ++i)
-        kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, i));
+    open_control();   // first of all: where another server runs, nothing may be touched
+    if (!settings.server.run.empty()) clean_run_folder(settings.server.run);
+    if (!settings.listeners.empty()) load_certificates(*kernel_);
+    for (unsigned i = 0; i < (own_threads_ ? shard_count(settings) : 1); ++i)
+        kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, i, own_threads_ ? nullptr : &supervisor_));
+    if (!own_threads_) kernel_->pump = [this](Duration at_most) { supervisor_.run_one_for(at_most); };
     loader_ = std::make_unique<Loader>(*kernel_, module_folders(settings));
     try {
         const auto names = kernel_->module_names();
@@ -94,7 +94,7 @@ Server::Impl::Impl(Config config, Options options)
         check_unknown_keys(names);
         if (names.empty())
             kernel_->log->warning("no module is loaded: clients can connect and nothing else; see [server] modules");
-        for (const auto& l : settings.listeners) listeners_.push_back(std::make_shared<Listener>(*kernel_, l));
+        open_listeners();
         if (!settings.http.address.empty())
             http_ = std::make_unique<HttpServer>(settings.http, settings.server.domains, route_http(*kernel_),
                                                  *kernel_->log);
@@ -102,6 +102,31 @@ Server::Impl::Impl(Config config, Options options)
         take_down();
         throw;
     }
+}
+
+void Server::Impl::open_control() {
+    const auto& path = kernel_->settings.server.control;
+    if (path.empty()) return;
+    control_ = std::make_unique<Control>(
+        supervisor_, path,
+        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); },
+        *kernel_->log);
+}
+
+void Server::Impl::open_listeners() {
+    for (const auto& l : kernel_->settings.listeners) {
+        std::vector<int> ready;
+        for (auto& socket : sockets_)
+            if (socket.listener == l.name) ready.push_back(std::exchange(socket.descriptor, -1));
+        listeners_.push_back(std::make_shared<Listener>(*kernel_, l, ready));
+    }
+    for (const auto& socket : sockets_)
+        if (socket.descriptor >= 0)
+            throw std::runtime_error(
+                fmt::format("a socket came for the listener {}, but there is no section [listener {}] (in a systemd "
+                            "unit the name is "
+                            "FileDescriptorName=)",
+                            socket.listener, socket.listener));
 }
 
 Server::Impl::~Impl() {
@@ -118,6 +143,7 @@ void Server::Impl::on_each_shard(const std::function<void(Shard&)>& job) {
         for (auto& shard : shards) job(*shard);
         return;
     }
+    if (kernel_->runs_loop()) return shards.front()->turn([&] { job(*shards.front()); });
     std::latch done{static_cast<std::ptrdiff_t>(shards.size())};
     for (auto& shard : shards)
         shard->post([&shard = *shard, &job, &done] {
@@ -128,6 +154,7 @@ void Server::Impl::on_each_shard(const std::function<void(Shard&)>& job) {
 }
 
 void Server::Impl::start() {
+    const SignalsBlocked of_our_threads;
     kernel_->running = true;
     for (auto& shard : kernel_->shards) shard->start();
     kernel_->shards.front()->post([this] {
@@ -136,9 +163,10 @@ void Server::Impl::start() {
     if (http_) http_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
-    thread_ = std::thread{[this] { supervisor_.run(); }};
-    kernel_->log->info("tambo {} is up: {} shard(s), {} module(s), control socket {}", version(),
-                       kernel_->shards.size(), loader_->modules().size(), kernel_->settings.server.control.string());
+    if (own_threads_) thread_ = std::thread{[this] { supervisor_.run(); }};
+    const auto control = kernel_->settings.server.control.string();
+    kernel_->log->info("tambo {} is up: {} shard(s), {} module(s), {}", version(), kernel_->shards.size(),
+                       loader_->modules().size(), control.empty() ? "no control socket" : "control socket " + control);
     for (const auto& l : listeners_) kernel_->log->info("listener {} on port {}", l->name(), l->port());
     if (http_) kernel_->log->info("listener http on port {}", http_->port());
 }
@@ -147,9 +175,20 @@ void Server::Impl::stop() {
     const std::lock_guard guard{state_lock_};
     if (kernel_->stopping.exchange(true)) return;
     stopped_.notify_all();
+    if (!own_threads_) boost::asio::post(supervisor_, [] {});   // poll() may be waiting
+}
+
+std::size_t Server::Impl::poll(Duration at_most) {
+    constexpr std::size_t fair_share = 1000;   // then the program gets its turn, however much there is to do
+    if (own_threads_ || !kernel_->running) return 0;
+    kernel_->shards.front()->be_here();
+    std::size_t done = at_most.count() > 0 ? supervisor_.run_one_for(at_most) : 0;
+    while (done < fair_share && supervisor_.poll_one() > 0) ++done;
+    return done;
 }
 
 void Server::Impl::wait_for_stop() {
+    while (!own_threads_ && !kernel_->stopping) poll(housekeeping);
     std::unique_lock lock{state_lock_};
     stopped_.wait(lock, [this] { return kernel_->stopping.load(); });
 }
@@ -159,14 +198,19 @@ void Server::Impl::wait() {
     if (!kernel_->running) return;
     kernel_->log->info("stopping");
     work_.reset();
-    supervisor_.stop();
+    if (own_threads_) supervisor_.stop();
     if (thread_.joinable()) thread_.join();
+    timer_.cancel();
     control_.reset();
     if (http_) http_->stop();
     kernel_->shards.front()->post([this] {
         for (auto& l : listeners_) l->stop();
     });
     for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.shut_down(); });
+    if (!own_threads_) {
+        kernel_->shards.front()->be_here();
+        supervisor_.run();
+    }
     for (auto& shard : kernel_->shards) shard->join();
     end_pool();
     kernel_->running = false;
@@ -195,6 +239,7 @@ void Server::Impl::take_down() {
     kernel_->shards.clear();
     http_.reset();            // what was on its way to a module has been given up by now, which is an answer too
     kernel_->store.use({});   // the driver is a plugin's code
+    const auto scratch = kernel_->scratch;   // goes when the images are gone
     kernel_.reset();
     images.clear();
 }
@@ -238,6 +283,7 @@ void Server::wait() {
     impl_->wait();
 }
 
+void Server::wait_for_stop() { impl_->wait_for_stop(); }
 void Server::start() { impl_->start(); }
 void Server::stop() { impl_->stop(); }
 
@@ -246,6 +292,12 @@ std::uint16_t Server::port(std::string_view listener) const {
         if (l->name() == listener) return l->port();
     if (listener == "http" && impl_->http() != nullptr) return impl_->http()->port();
     return 0;
+}
+
+std::vector<std::pair<std::string, std::uint16_t>> Server::ports() const {
+    std::vector<std::pair<std::string, std::uint16_t>> all;
+    for (const auto& l : impl_->listeners()) all.emplace_back(l->name(), l->port());
+    return all;
 }
 
 std::vector<ModuleInfo> Server::modules() const { return impl_->loader().modules(); }
@@ -265,24 +317,46 @@ Pipe Server::connect_in_process() {
     return Pipe{enter_by_pipe(*impl_->kernel().shards[impl_->next_shard()], nullptr, {})};
 }
 
-void Server::advance() {
-    auto& shards = impl_->kernel().shards;
-    std::latch done{static_cast<std::ptrdiff_t>(shards.size())};
-    for (auto& shard : shards)
-        shard->post([&shard = *shard, &done] {
-            shard.advance();
-            done.count_down();
+std::size_t Server::poll(Duration at_most) { return impl_->poll(at_most); }
+
+Result<Nothing> Server::ping(Duration patience) {
+    struct Answers {
+        std::mutex lock;
+        std::condition_variable came;
+        std::vector<bool> from;
+    };
+    auto& kernel = impl_->kernel();
+    const auto count = kernel.shards.size();
+    auto answers = std::make_shared<Answers>();   // shared with shards that answer too late
+    answers->from.resize(count);
+    if (kernel.runs_loop()) return Nothing{};
+    for (std::size_t i = 0; i < count; ++i)
+        kernel.shards[i]->post([answers, i] {
+            const std::lock_guard guard{answers->lock};
+            answers->from[i] = true;
+            answers->came.notify_all();
         });
-    done.wait();
+    std::unique_lock lock{answers->lock};
+    const auto silent = [&] { return std::ranges::find(answers->from, false); };
+    if (answers->came.wait_for(lock, patience, [&] { return silent() == answers->from.end(); })) return Nothing{};
+    const auto which = static_cast<std::size_t>(silent() - answers->from.begin());
+    const char* in = kernel.shards[which]->crumb;
+    return fail(Condition::resource_constraint,
+                fmt::format("shard {} has not answered for {} ms; it is in {}", which, patience.count(),
+                            in != nullptr ? fmt::format("module {}", in) : "the kernel"));
+}
+
+void Server::advance() {
+    impl_->on_each_shard([](Shard& shard) { shard.advance(); });
 }
 
 void Server::settle() {
     auto& kernel = impl_->kernel();
     constexpr int rounds = 4;   // shard, other shard, store, and back
     for (int i = 0; i < rounds; ++i) {
-        std::latch done{static_cast<std::ptrdiff_t>(kernel.shards.size())};
-        for (auto& shard : kernel.shards) shard->post([&done] { done.count_down(); });
-        done.wait();
+        while (kernel.runs_loop() && impl_->poll(Duration::zero()) > 0) {
+        }
+        impl_->on_each_shard([](Shard&) {});
         kernel.store.run([](StoreDriver&) {});
     }
 }

@@ -68,7 +68,7 @@ void Server::backup(const std::filesystem::path& file) {
 
 std::filesystem::path restore(const Config& config, const std::filesystem::path& file) {
     Kernel kernel{config, Server::Options{}};   // holds the lock on the data folder: no server runs there
-    std::filesystem::create_directories(kernel.settings.server.run);
+    std::filesystem::create_directories(kernel.run_folder());
     kernel.shards.push_back(std::make_unique<Shard>(kernel, 0));
     Loader loader{kernel, module_folders(kernel.settings)};
     std::filesystem::path old;

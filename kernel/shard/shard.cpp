@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "module/instance.hpp"
+#include "store/signals_blocked.hpp"
 #include "stream/xml_codec.hpp"
 
 namespace tambo {
@@ -18,9 +19,11 @@ constexpr Duration account_memory{30'000};   // how long an account without sess
 
 }   // namespace
 
-Shard::Shard(Kernel& k, unsigned i)
+Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
     : kernel(k),
       index(i),
+      own_io_(loop == nullptr ? std::make_unique<asio::io_context>(1) : nullptr),
+      io(loop == nullptr ? *own_io_ : *loop),
       xml(make_xml_codec()),
       store(k.store.front([this](std::function<void()> job) { post(std::move(job)); })),
       journal(*store, [this](const Jid& bare) { return find_account(bare); }),
@@ -36,7 +39,11 @@ Shard::~Shard() { join(); }
 void Shard::start() {
     outgoing_.resize(kernel.shards.size());
     work_ = std::make_unique<asio::executor_work_guard<asio::io_context::executor_type>>(io.get_executor());
+    be_here();   // whoever starts a loop of its own is on it until it says otherwise
+    if (!own_io_) return arm_clock();
+    const SignalsBlocked during_start;
     thread_ = std::thread{[this] {
+        be_here();
         arm_clock();
         io.run();
     }};

@@ -49,10 +49,12 @@ struct Figures {
 /// Everything except post(), mail() and the figures belongs to the shard's own thread.
 class Shard {
 public:
-    Shard(Kernel& kernel, unsigned index);
+    /// Works on a loop of its own, in a thread of its own; or on `loop`, which its caller runs.
+    Shard(Kernel& kernel, unsigned index, asio::io_context* loop = nullptr);
     ~Shard();
 
-    void start();   ///< its thread begins to work
+    void start();                                                        ///< its thread begins to work
+    void be_here() noexcept { runs_on_ = std::this_thread::get_id(); }   ///< the caller runs its loop
     void join();
     /// Closes all streams (system-shutdown) and sessions, then lets the loop run out.
     void shut_down();
@@ -61,7 +63,7 @@ public:
 
     /// Brings a job to this shard, in order of asking. From any thread.
     void post(std::function<void()> job);
-    bool is_here() const noexcept { return std::this_thread::get_id() == thread_.get_id(); }
+    bool is_here() const noexcept { return std::this_thread::get_id() == runs_on_.load(std::memory_order_relaxed); }
 
     // --- stanzas
     /// A bound client sent this. The stanza's tape is adopted, its addresses are not yet read.
@@ -137,7 +139,12 @@ public:
 
     Kernel& kernel;
     const unsigned index;
-    asio::io_context io{1};
+
+private:
+    const std::unique_ptr<asio::io_context> own_io_;   // null if somebody else's is used
+
+public:
+    asio::io_context& io;
     Hooks hooks;
     std::unique_ptr<Codec> xml;
     std::vector<std::pair<std::string, Codec*>> codecs;
@@ -205,6 +212,7 @@ private:
     Wheel wheel_;
     asio::steady_timer clock_timer_;
     Duration armed_for_ = Duration::max();
+    std::atomic<std::thread::id> runs_on_;
     std::thread thread_;
     std::unique_ptr<asio::executor_work_guard<asio::io_context::executor_type>> work_;
 };

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <exception>
 #include <future>
 #include <mutex>
@@ -16,6 +15,8 @@
 #include <thread>
 #include <unordered_map>
 #include <utility>
+
+#include "store/signals_blocked.hpp"
 
 namespace tambo {
 
@@ -102,22 +103,6 @@ private:
     std::size_t refused_ = 0;
     Steady::time_point told_;
     bool is_slow_ = false;
-};
-
-/// Signals are the host program's business: none shall land on the store thread.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-private:
-    sigset_t before_{};
 };
 
 }   // namespace

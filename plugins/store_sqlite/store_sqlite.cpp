@@ -15,6 +15,8 @@ using namespace tambo;
 class StoreSqlite final : public Module {
 public:
     void wire(Wiring& w) override {
+        if (host().data_folder().empty() && !std::filesystem::path{*file_}.is_absolute())
+            throw std::runtime_error{"needs a folder for its database: set [server] data"};
         // The driver is made on the store thread, maybe after this instance is gone: it gets copies of all that it
         // needs.
         const sqlite::Settings settings{

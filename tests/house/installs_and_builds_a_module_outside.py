@@ -38,10 +38,12 @@ def install(build, stage):
 
 def builds_a_program_and_its_module(prefix, source, out):
     run("cmake", "-S", source + "/tests/house/outside", "-B", out, "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-        "-DCMAKE_PREFIX_PATH=" + prefix)
+        "-DCMAKE_PREFIX_PATH=" + prefix, "-DEXAMPLES=" + source + "/contrib/examples")
     run("cmake", "--build", out)
     said = run(out + "/verona", out)
     expect("Good morrow, juliet" in said, "the module outside answers", said)
+    said = run(out + "/embed")
+    expect("Juliet hears: But soft" in said, "the example of tambo-embed(3) works outside", said)
 
 
 def refuses_to_make(prefix, folder, code, *words):

@@ -47,14 +47,14 @@ class Tambod:
     """Starts when it is made; with `with`, it does not outlive the test. `command` may be another program with a server
     inside; its last argument is the ini."""
 
-    def __init__(self, build, folder, text, command=None):
+    def __init__(self, build, folder, text, command=None, **more):
         self.build, self.folder = build, folder
         self.said, self.news = [], queue.Queue()
         file = os.path.join(folder, "tambo.ini")
         with open(file, "w", encoding="utf-8") as out:
             out.write(text)
         self.process = subprocess.Popen([*(command or [build + "/bin/tambod", "--config"]), file], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8")
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", **more)
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):

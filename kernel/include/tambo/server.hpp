@@ -201,10 +201,19 @@ struct HostModule {
 /// unless the configuration says so, never changes the working directory, never exits.
 class TAMBO_API Server {
 public:
+    /// A TCP socket that listens already (systemd, a privileged parent). The server owns it from now on.
+    struct Socket {
+        std::string listener;
+        int descriptor = -1;
+    };
     struct Options {
         std::shared_ptr<Clock> clock;                            ///< default: the system's
         std::function<void(Level, std::string_view line)> log;   ///< default: as [log] says
         bool manual_timers = false;                              ///< timers run only in advance() (tests)
+        /// false: no shard or supervisor has a thread; there is one shard, and the program runs everything in poll().
+        /// What waits for disks and hashes passwords still has threads.
+        bool own_threads = true;
+        std::vector<Socket> sockets;       ///< ready-made, for the listeners of those names
         std::vector<HostModule> modules;   ///< loaded behind those that the configuration names, in this order
     };
 
@@ -218,12 +227,22 @@ public:
 
     /// Lets the server's own threads work until stop(); returns when all is closed and kept.
     void run();
-    void start();   ///< the same, without blocking
-    void stop();    ///< from any thread or from a handler; run() returns soon after
-    void wait();    ///< after start(): returns when stop() was called and all is kept
+    void start();           ///< the same, without blocking
+    void stop();            ///< from any thread or from a handler; run() returns soon after
+    void wait();            ///< after start(): returns when stop() was called and all is kept
+    void wait_for_stop();   ///< only for stop(): the program has something to do before wait()
+
+    /// With Options::own_threads = false, after start(): does what there is to do, or waits for it, but no longer than
+    /// that; says how much it did. Always from one thread at a time, the one that start() was called from until another
+    /// one polls. On that thread all functions that wait for something (add_user(), reload(), Client::ready(), …) go on
+    /// working meanwhile; don't call them from a callback or a module. After stop(), wait() does the rest.
+    std::size_t poll(Duration at_most);
+    /// All shards do their work? The error says which one stands still, and in what module.
+    Result<Nothing> ping(Duration patience);
 
     /// The port that a listener, or "http", got (for port 0). 0 if there is no such listener.
     std::uint16_t port(std::string_view listener) const;
+    std::vector<std::pair<std::string, std::uint16_t>> ports() const;   ///< of all listeners, by name
 
     std::vector<ModuleInfo> modules() const;
     SwapReport load(std::string_view module);
@@ -299,7 +318,7 @@ private:
 };
 
 /// Checks a configuration as the server would, modules included, without starting anything. Returns the complaints.
-TAMBO_API std::vector<std::string> check(const Config& config);
+TAMBO_API std::vector<std::string> check(const Config& config, Server::Options options = {});
 
 /// Puts a backup in the place of what this configuration's store keeps, while no server runs. Gives the name under
 /// which the old data still lies; empty if there was none. Throws ConfigError or std::runtime_error with a sentence.
