@@ -41,6 +41,9 @@ install(FILES ${PROJECT_BINARY_DIR}/package/tamboConfig.cmake ${PROJECT_BINARY_D
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/contrib/lint-module DESTINATION ${TAMBO_PACKAGE_DIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/contrib/module-template DESTINATION ${CMAKE_INSTALL_DATADIR}/tambo
         USE_SOURCE_PERMISSIONS)
+# Relative to the file itself, since the prefix may come with `cmake --install --prefix`.
+file(RELATIVE_PATH prefix_from_pc /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/tambo.pc.in ${PROJECT_BINARY_DIR}/package/tambo.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/tambo.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
@@ -52,11 +55,6 @@ foreach(page IN LISTS pages)
     string(REGEX REPLACE ".*\\." "" chapter ${page})
     install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${chapter})
 endforeach()
-file(READ ${PROJECT_SOURCE_DIR}/etc/tambo.service unit)
-string(REPLACE /usr/bin/tambod ${CMAKE_INSTALL_FULL_BINDIR}/tambod unit "${unit}")
-string(REPLACE /etc/tambo/ ${CMAKE_INSTALL_FULL_SYSCONFDIR}/tambo/ unit "${unit}")
-file(WRITE ${PROJECT_BINARY_DIR}/package/tambo.service "${unit}")
-install(FILES ${PROJECT_BINARY_DIR}/package/tambo.service DESTINATION lib/systemd/system)
 # An ini that is there is the operator's. The prefix may come with `cmake --install --prefix`, so it is looked up then.
 install(CODE "
     set(folder \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}/tambo\")
@@ -67,4 +65,10 @@ install(CODE "
     endif()
     if(NOT EXISTS \"\$ENV{DESTDIR}\${folder}/tambo.ini\")
         file(INSTALL \"${PROJECT_SOURCE_DIR}/etc/tambo.ini\" DESTINATION \"\${folder}\")
-    endif()")
+    endif()
+    file(READ \"${PROJECT_SOURCE_DIR}/etc/tambo.service\" unit)
+    string(REPLACE /usr/bin/tambod \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/tambod\" unit \"\${unit}\")
+    string(REPLACE /etc/tambo/ \"\${folder}/\" unit \"\${unit}\")
+    file(WRITE \"${PROJECT_BINARY_DIR}/package/tambo.service\" \"\${unit}\")
+    file(INSTALL \"${PROJECT_BINARY_DIR}/package/tambo.service\" \"${PROJECT_SOURCE_DIR}/etc/tambo.socket\"
+         DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")")

@@ -33,7 +33,23 @@ def install(build, stage):
     expect(ends(files(prefix), "bin/tambod", "bin/tamboctl", "bin/tambo-play", "include/tambo/tambo.hpp", "tambo/modules/sasl.so",
                 "tambo/plugins/store_sqlite.so", "pkgconfig/tambo.pc", "man8/tambod.8", "tambo/tambo.ini",
                 "system/tambo.service", "man1/tambo-play.1", "tambo/module-template/greeter.cpp"), "all parts are installed", *sorted(files(prefix)))
+    knows_its_prefix(prefix)
     return prefix
+
+
+def knows_its_prefix(prefix):
+    """Whatever was configured: the unit names where it goes, tambo.pc where it lies."""
+    with open(prefix + "/lib/systemd/system/tambo.service", encoding="utf-8") as file:
+        unit = file.read()
+    expect("ExecStart=/opt/tambo/bin/tambod --config /opt/tambo/etc/tambo/tambo.ini\n" in unit, "the unit's paths", unit)
+    flags = run("pkg-config", "--cflags-only-I", "tambo",
+                env={**os.environ, "PKG_CONFIG_PATH": os.path.dirname(find(prefix, "tambo.pc"))})
+    folder = os.path.realpath(flags.split("-I")[1].strip())
+    expect(os.path.exists(folder + "/tambo/server.hpp"), "tambo.pc finds the headers", flags)
+
+
+def find(folder, name):
+    return next(os.path.join(folder, file) for file in files(folder) if os.path.basename(file) == name)
 
 
 def builds_a_program_and_its_module(prefix, source, out):
