@@ -48,3 +48,41 @@ function(tambo_add_play file)
     get_filename_component(file ${file} ABSOLUTE)
     add_test(NAME play.${name} COMMAND ${player} --swap --modules ${arg_MODULES} ${file})
 endfunction()
+
+# tambo_link_modules(TARGET NAMES…): these modules become part of the program, which gives linked_modules() to its server
+# (man 3 tambo-embed). For programs in this tree that link tambo_inside, the static library. Nothing is compiled anew:
+# each module's objects become one, whose only name is its entry's, as with a shared object.
+function(tambo_link_modules target)
+    set(declarations "")
+    set(entries "")
+    foreach(name IN LISTS ARGN)
+        set(object ${CMAKE_CURRENT_BINARY_DIR}/linked/${name}.o)
+        add_custom_command(OUTPUT ${object}
+            COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/linked
+            COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o ${object} $<TARGET_OBJECTS:module_${name}>
+            COMMAND ${CMAKE_OBJCOPY} --redefine-sym tambo_module=tambo_module_${name}
+                    --keep-global-symbol=tambo_module_${name} ${object}
+            DEPENDS module_${name} COMMAND_EXPAND_LISTS VERBATIM)
+        target_sources(${target} PRIVATE ${object})
+        set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
+        get_target_property(libraries module_${name} LINK_LIBRARIES)
+        list(REMOVE_ITEM libraries tambo)
+        target_link_libraries(${target} PRIVATE ${libraries})
+        string(APPEND declarations "extern \"C\" const tambo::Descriptor* tambo_module_${name}();\n")
+        string(APPEND entries "    add(tambo_module_${name}());\n")
+    endforeach()
+    file(CONFIGURE OUTPUT linked_${target}.cpp CONTENT "// Made by tambo_link_modules().
+#include <tambo/module.hpp>
+#include <tambo/server.hpp>
+
+@declarations@
+std::vector<tambo::HostModule> tambo::linked_modules() {
+    std::vector<HostModule> all;
+    const auto add = [&](const Descriptor* d) {
+        all.push_back({d->name, d->version, [d] { return std::unique_ptr<Module>{d->create()}; }, true});
+    };
+@entries@    return all;
+}
+" @ONLY)
+    target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/linked_${target}.cpp)
+endfunction()

@@ -98,7 +98,7 @@ List Kernel::module_names() const {
     List names = settings.server.plugins;
     names.insert(names.end(), settings.server.modules.begin(), settings.server.modules.end());
     for (const auto& own : host_modules)
-        if (std::ranges::find(names, own.name) == names.end()) names.push_back(own.name);
+        if (!own.only_if_named && std::ranges::find(names, own.name) == names.end()) names.push_back(own.name);
     return names;
 }
 

@@ -195,7 +195,12 @@ class Pipe;
 struct HostModule {
     std::string name, version;
     std::function<std::unique_ptr<Module>()> make;
+    bool only_if_named = false;   ///< loaded where [server] modules or plugins name it, instead of always
 };
+
+/// The modules that tambo_link_modules() has linked into this program, for Options::modules: they are there without
+/// files, and loaded where the configuration names them. That CMake function defines it.
+std::vector<HostModule> linked_modules();
 
 /// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream
 /// unless the configuration says so, never changes the working directory, never exits.
