@@ -218,8 +218,8 @@ public:
         /// false: no shard or supervisor has a thread; there is one shard, and the program runs everything in poll().
         /// What waits for disks and hashes passwords still has threads.
         bool own_threads = true;
-        std::vector<Socket> sockets;       ///< ready-made, for the listeners of those names
-        std::vector<HostModule> modules;   ///< loaded behind those that the configuration names, in this order
+        std::vector<Socket> sockets{};       ///< ready-made, for the listeners of those names
+        std::vector<HostModule> modules{};   ///< loaded behind those that the configuration names, in this order
     };
 
     /// Reads the configuration, loads modules, opens listeners. Throws ConfigError or std::runtime_error with a
