@@ -291,6 +291,7 @@ Server& Instance::server() noexcept { return *shard_.kernel.server; }
 
 std::vector<Command> Instance::commands() const {
     std::vector<Command> all;
+    all.reserve(shard_.hooks.commands.size());
     for (const auto& c : shard_.hooks.commands) all.push_back(c.declared);
     return all;
 }
