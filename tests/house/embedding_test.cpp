@@ -168,6 +168,7 @@ protected:
                                    }});
         return options;
     }
+    void TearDown() override { server_.reset(); }   // before what its modules write into
     Diary diary;
     std::atomic<int> made{0};
 };
@@ -479,6 +480,7 @@ TEST_F(OwnLoop, everything_happens_in_poll_and_on_its_thread) {
     EXPECT_TRUE(comes(diary, "romeo@verona.lit/orchard says hello"));
     EXPECT_TRUE(comes(heard, "juliet hears hello"));
     EXPECT_EQ(threads, std::set{std::this_thread::get_id()});
+    server_.reset();   // before what its module writes into
 }
 
 TEST_F(OwnLoop, what_waits_polls_meanwhile) {
@@ -730,6 +732,7 @@ TEST_F(GoodGuest, lines_and_time_are_the_programs_if_it_wants) {
     server().wait();
     EXPECT_TRUE(lines.reads("tambo: stopped; everything accepted is kept"));
     EXPECT_FALSE(std::filesystem::exists(folder_.path() / "log"));
+    server_.reset();   // before what it writes into
 }
 
 }   // namespace
