@@ -343,7 +343,7 @@ ServerSettings read_server(const Config& config, std::vector<OptionInfo>& declar
                  server.data.string());
     section.path(server.run, "run", "folder for private copies of modules while they run",
                  server.data.empty() ? fs::path{} : server.data / "run", "DATA/run");
-    section.path(server.control, "control", "socket on which tamboctl talks to the server; none: no socket",
+    section.path(server.control, "control", "socket on which tamboctl talks to the server, or none",
                  by_hand ? fs::path{} : server.run / "tambo.sock", "RUN/tambo.sock");
     if (const auto* entry = config.find("server", "control"); entry != nullptr && entry->value == "none")
         server.control.clear();
