@@ -49,7 +49,7 @@ public:
     }
 
     void leave() {
-        send("</stream:stream>");
+        [[maybe_unused]] const auto said = send("</stream:stream>");   // it may be gone already
         channel_->close();
     }
 
@@ -164,7 +164,8 @@ private:
         if (stanza.is_iq() && !stanza.is_request() && is_question(id)) return settle(id, std::move(stanza));
         if (callbacks_.on_stanza) return callbacks_.on_stanza(stanza);
         // RFC 6120 §8.2.3: a request gets an answer.
-        if (stanza.is_request()) send(stanza.error({Condition::service_unavailable}).str());
+        if (!stanza.is_request()) return;
+        [[maybe_unused]] const auto said = send(stanza.error({Condition::service_unavailable}).str());
     }
 
     bool is_question(const std::string& id) {

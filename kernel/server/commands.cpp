@@ -338,7 +338,10 @@ int user_import(const Call& call) {
     if (!made) return report(call, jid, std::unexpected{made.error()});
     const auto filled = call.server.give(one_in, std::move(one));
     if (!filled) {
-        if (!replaces) (void)call.server.remove_user(jid);
+        // Whether it can be undone or not, the answer is why it was not done.
+        if (!replaces) {
+            [[maybe_unused]] const auto undone = call.server.remove_user(jid);
+        }
         return report(call, jid, std::unexpected{filled.error()});
     }
     const auto text = made->text.empty() ? filled->text : fmt::format("{}; {}", filled->text, made->text);
@@ -491,6 +494,7 @@ std::string shown(const Argument& argument) {
 
 std::string shown(const std::vector<Argument>& arguments) {
     std::vector<std::string> all;
+    all.reserve(arguments.size());
     for (const auto& a : arguments) all.push_back(shown(a));
     return fmt::format("{}", fmt::join(all, " "));
 }

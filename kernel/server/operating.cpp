@@ -203,7 +203,8 @@ Result<Nothing> Server::send(Stanza stanza) {
         return fail(Condition::not_allowed, "the sender is not of this server");
     if (stanza.kind() == Stanza::Kind::other || stanza.to().empty())
         return fail(Condition::bad_request, "expected a stanza with an addressee");
-    return at_home(kernel, stanza.from(), [stanza](Shard& shard, const Done& done) {
+    const auto from = stanza.from();
+    return at_home(kernel, from, [stanza = std::move(stanza)](Shard& shard, const Done& done) {
         shard.route_later(stanza);
         done(Nothing{});
     });
@@ -231,10 +232,11 @@ std::size_t Server::broadcast(const Stanza& stanza) {
 std::vector<Command> Server::commands() {
     std::vector<Command> all;
     auto& kernel = impl_->kernel();
-    (void)at<Nothing>(kernel, *kernel.shards.front(), patience, [&all](Shard& shard, const Done& done) {
-        for (const auto& c : shard.hooks.commands) all.push_back(c.declared);
-        done(Nothing{});
-    });
+    [[maybe_unused]] const auto asked =
+        at<Nothing>(kernel, *kernel.shards.front(), patience, [&all](Shard& shard, const Done& done) {
+            for (const auto& c : shard.hooks.commands) all.push_back(c.declared);
+            done(Nothing{});
+        });
     return all;
 }
 

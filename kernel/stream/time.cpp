@@ -1,5 +1,4 @@
-#include <array>
-#include <charconv>
+#include <algorithm>
 
 #include <fmt/format.h>
 
@@ -27,8 +26,10 @@ public:
     std::optional<int> digits(std::size_t count) {
         int value = 0;
         if (rest_.size() < count) return std::nullopt;
-        const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + count, value);
-        if (error != std::errc{} || end != rest_.data() + count || rest_.front() == '-') return std::nullopt;
+        for (const char digit : rest_.substr(0, count)) {
+            if (digit < '0' || digit > '9') return std::nullopt;
+            value = value * 10 + (digit - '0');
+        }
         rest_.remove_prefix(count);
         return value;
     }

@@ -23,8 +23,8 @@ void swap(play::Stage& stage, const std::string& module) {
     if (!report.done) throw std::runtime_error{module + " was not swapped: " + report.step + ": " + report.reason};
 }
 
-void register_plays(const std::string& module) {
-    for (const auto& script : play::read_scripts(TAMBO_SOURCE_DIR "/tests/play")) {
+void register_plays(const std::string& module, const std::vector<play::Script>& plays) {
+    for (const auto& script : plays) {
         play::register_test("swapping_" + module, script.name(), script, [script, module] {
             play::perform_as_test(script, stage_for,
                                   [&](play::Stage& stage, const play::Line&) { swap(stage, module); });
@@ -40,8 +40,8 @@ constexpr bool takes_samples = true;
 constexpr bool takes_samples = false;
 #endif
 
-void register_plays_in_turn(const std::vector<std::string>& modules) {
-    for (const auto& script : play::read_scripts(TAMBO_SOURCE_DIR "/tests/play")) {
+void register_plays_in_turn(const std::vector<std::string>& modules, const std::vector<play::Script>& plays) {
+    for (const auto& script : plays) {
         play::register_test("swapping_in_turn", script.name(), script, [script, modules] {
             std::size_t turn = std::hash<std::string>{}(script.name());
             play::perform_as_test(script, stage_for, [&](play::Stage& stage, const play::Line&) {
@@ -77,10 +77,11 @@ TEST(MidStream, a_stanza_cut_at_any_byte_survives_a_swap_of_every_module) {
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
     const auto modules = play::all_modules();
+    const auto plays = play::read_scripts(TAMBO_SOURCE_DIR "/tests/play");
     if (takes_samples) {
-        register_plays_in_turn(modules);
+        register_plays_in_turn(modules, plays);
     } else {
-        for (const auto& module : modules) register_plays(module);
+        for (const auto& module : modules) register_plays(module, plays);
     }
     return RUN_ALL_TESTS();
 }
