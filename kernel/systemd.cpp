@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <stdexcept>
+#include <system_error>
 #include <systemd/sd-daemon.h>
 
 namespace systemd {
@@ -27,13 +27,14 @@ std::string one_line(std::string text) {
 std::vector<tambo::Server::Socket> sockets() {
     char** names = nullptr;
     const int count = ::sd_listen_fds_with_names(1, &names);
-    if (count < 0) throw std::runtime_error{std::string{"sockets from systemd: "} + std::strerror(-count)};
+    if (count < 0)
+        throw std::runtime_error{std::string{"sockets from systemd: "} + std::generic_category().message(-count)};
     std::vector<tambo::Server::Socket> all;
     for (int i = 0; i < count; ++i) {
         all.push_back({names[i], SD_LISTEN_FDS_START + i});
         std::free(names[i]);
     }
-    std::free(names);
+    std::free(static_cast<void*>(names));
     return all;
 }
 

@@ -252,7 +252,7 @@ private:
 
     // --- all accounts (§4.13 to §4.21)
 
-    Task<Answer> registered_number(CommandCall) {
+    Task<Answer> registered_number(const CommandCall&) {
         auto ask = [](Server& server) -> Answer {
             const auto count = count_users(server);
             if (!count) return std::unexpected{count.error()};
@@ -261,28 +261,28 @@ private:
         return elsewhere(ask);
     }
 
-    Task<Answer> online_number(CommandCall) {
+    Task<Answer> online_number(const CommandCall&) {
         auto ask = [](Server& server) -> Answer {
             return figure("onlineusersnum", "Online users", online(server).size());
         };
         return elsewhere(ask);
     }
 
-    Task<Answer> active_number(CommandCall) {
+    Task<Answer> active_number(const CommandCall&) {
         auto ask = [then = now() - *idle_after_](Server& server) -> Answer {
             return figure("activeusersnum", "Active users", online(server, then).size());
         };
         return elsewhere(ask);
     }
 
-    Task<Answer> idle_number(CommandCall) {
+    Task<Answer> idle_number(const CommandCall&) {
         auto ask = [then = now() - *idle_after_](Server& server) -> Answer {
             return figure("idleusersnum", "Idle users", online(server).size() - online(server, then).size());
         };
         return elsewhere(ask);
     }
 
-    Task<Answer> registered_list(CommandCall call) {
+    Task<Answer> registered_list(const CommandCall& call) {
         auto ask = [most = number(call.get("max_items"))](Server& server) -> Answer {
             auto users = server.users({}, most);
             if (!users) return std::unexpected{users.error()};
@@ -291,7 +291,7 @@ private:
         return elsewhere(ask);
     }
 
-    Task<Answer> online_list(CommandCall call) {
+    Task<Answer> online_list(const CommandCall& call) {
         auto ask = [most = number(call.get("max_items"))](Server& server) -> Answer {
             const auto users = online(server);
             std::vector<std::string> some{users.begin(), users.end()};
@@ -304,7 +304,7 @@ private:
     // --- the server itself (§4.31)
 
     /// The moment is a plain number that save() hands to the next version: a swap does not call it off.
-    Task<Answer> shut_down(CommandCall call) {
+    Task<Answer> shut_down(const CommandCall& call) {
         const std::chrono::seconds wait{number(call.get("delay"))};
         log().warning("{} shuts the server down in {} s", call.who.text(), wait.count());
         stop_at_ = host().uptime() + wait;

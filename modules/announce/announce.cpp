@@ -148,7 +148,7 @@ private:
         co_return CommandResult{fmt::format("sent to {} session(s)", count)};
     }
 
-    Task<Answer> set_motd(CommandCall call) {
+    Task<Answer> set_motd(const CommandCall& call) {
         log().info("{} set the message of the day", giver(call));
         return keep(motd_key, Notice{random_token(16), joined(call.all("motd"))});
     }
@@ -164,7 +164,7 @@ private:
         co_return co_await std::move(keeping);
     }
 
-    Task<Answer> delete_motd(CommandCall call) {
+    Task<Answer> delete_motd(const CommandCall& call) {
         log().info("{} deleted the message of the day", giver(call));
         return erase(motd_key);
     }
@@ -176,12 +176,12 @@ private:
         co_return CommandResult{*motd ? (*motd)->text : "there is no message of the day"};
     }
 
-    Task<Answer> set_welcome(CommandCall call) {
+    Task<Answer> set_welcome(const CommandCall& call) {
         log().info("{} set the welcome for new users", giver(call));
         return keep(welcome_key, Notice{random_token(16), joined(call.all("welcome"))});
     }
 
-    Task<Answer> delete_welcome(CommandCall call) {
+    Task<Answer> delete_welcome(const CommandCall& call) {
         log().info("{} deleted the welcome for new users", giver(call));
         return erase(welcome_key);
     }
