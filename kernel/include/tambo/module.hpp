@@ -215,6 +215,7 @@ public:
     void command(Command declared, M* self) {
         add_command(
             std::move(declared), self,
+            // NOLINTNEXTLINE(performance-unnecessary-value-param): a handler that waits takes it over
             [](void* m, CommandCall call) -> Task<Result<CommandResult>> {
                 return (static_cast<M*>(m)->*Handler)(std::move(call));
             },
@@ -224,6 +225,7 @@ public:
     void command(Command declared, M* self) {
         add_command(
             std::move(declared), self,
+            // NOLINTNEXTLINE(performance-unnecessary-value-param): a handler that waits takes it over
             [](void* m, CommandCall call) -> Task<Result<CommandResult>> {
                 return (static_cast<M*>(m)->*Handler)(std::move(call));
             },
