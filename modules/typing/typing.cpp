@@ -1,4 +1,4 @@
-// XEP-0085 (2.1): what somebody is doing right now is only for those who are there to see it, and only for now.
+// XEP-0085 (2.1): what somebody is doing is for those who are there to see it, while it lasts.
 #include <chrono>
 #include <string>
 #include <string_view>
