@@ -1,10 +1,8 @@
 // The binary wire beside XML and compression, for each of the ten ordinary stanzas: nanoseconds and bytes.
 //
 // funxmpp_bench [--benchmark_filter=…]
-#include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,25 +13,11 @@
 
 #include <tambo/stanza.hpp>
 
+#include "../funxmpp/allocations.hpp"
 #include "decoder.hpp"
 #include "encoder.hpp"
 #include "stream/reader.hpp"
 #include "xml_out.hpp"
-
-namespace {
-
-std::size_t allocations = 0;
-
-}   // namespace
-
-// Counted, to show that decoding takes no memory beyond the tape's.
-[[gnu::noinline]] void* operator new(std::size_t size) {   // inlined, gcc takes malloc and free for a mismatch
-    ++allocations;
-    if (void* p = std::malloc(size)) return p;
-    throw std::bad_alloc{};
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace {
 

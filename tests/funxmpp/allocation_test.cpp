@@ -1,27 +1,12 @@
 // Decoding takes memory for the tape and for nothing else.
-#include <cstdlib>
-#include <new>
 
 #include <gtest/gtest.h>
 
+#include "allocations.hpp"
 #include "decoder.hpp"
 #include "encoder.hpp"
 #include "vectors.hpp"
 #include "xml_out.hpp"
-
-namespace {
-
-std::size_t allocations = 0;
-
-}   // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) {   // inlined, gcc takes malloc and free for a mismatch
-    ++allocations;
-    if (void* p = std::malloc(size)) return p;
-    throw std::bad_alloc{};
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace tambo::funxmpp {
 namespace {

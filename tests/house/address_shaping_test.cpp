@@ -18,9 +18,9 @@
 
 #include <tambo/server.hpp>
 
-namespace {
+#include "folder.hpp"
 
-namespace fs = std::filesystem;
+namespace {
 
 constexpr int patience_ms = 60'000;   // for a server that never answers, not for a slow one
 constexpr std::size_t burst_bytes = 64 << 10;
@@ -88,25 +88,6 @@ private:
         return place;
     }
     int fd_;
-};
-
-class Folder {
-public:
-    Folder() {
-        auto name = (fs::temp_directory_path() / "tambo-house-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder: " + name};
-        path_ = name;
-    }
-    ~Folder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const fs::path& path() const noexcept { return path_; }
-
-private:
-    fs::path path_;
 };
 
 class AddressShaping : public testing::Test {

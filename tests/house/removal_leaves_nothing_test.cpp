@@ -11,36 +11,27 @@
 #include <sqlite3.h>
 
 #include "client.hpp"
+#include "folder.hpp"
 #include "stage.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
-
 class RemovalLeavesNothing : public testing::Test {
 protected:
     RemovalLeavesNothing() {
-        auto name = (fs::temp_directory_path() / "tambo-removal-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
-        data_ = name;
         play::Cast cast;   // every module
-        cast.settings = {{"server", "data", data_},
+        cast.settings = {{"server", "data", data_.path().string()},
                          {"server", "plugins", "store_sqlite, auth_store"},
                          {"module register", "iterations", "5000"}};   // a change takes longer than a removal
         stage_ = play::in_process(cast);
         stage_->add_user("juliet", "secret");
         stage_->add_user("romeo", "secret");
     }
-    ~RemovalLeavesNothing() override {
-        stage_.reset();
-        std::error_code ignored;
-        fs::remove_all(data_, ignored);
-    }
 
     /// What the store has of this owner, table by table.
     std::set<std::string> tables_of(const std::string& owner) const {
         sqlite3* db = nullptr;
-        if (sqlite3_open_v2((data_ / "tambo.db").c_str(), &db, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK)
+        if (sqlite3_open_v2((data_.path() / "tambo.db").c_str(), &db, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK)
             throw std::runtime_error{sqlite3_errmsg(db)};
         const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> closing{db, sqlite3_close};
         sqlite3_stmt* all = nullptr;
@@ -102,7 +93,7 @@ protected:
         stage_->settle();
     }
 
-    fs::path data_;
+    Folder data_;
     std::unique_ptr<play::Stage> stage_;
 };
 
