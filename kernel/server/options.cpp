@@ -437,6 +437,13 @@ TlsSettings read_tls(const Config& config, const fs::path& data, std::vector<Opt
     return tls;
 }
 
+KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "kernel", declared};
+    KernelSettings kernel;
+    section.read(kernel.watch, "watch", "reload a module when its file changes, for those who write modules");
+    return kernel;
+}
+
 LogSettings read_log(const Config& config, std::vector<OptionInfo>& declared) {
     SectionReader section{config, "log", declared};
     LogSettings log;
@@ -545,6 +552,7 @@ HostSettings read_host(const Config& config, const std::string& domain, std::vec
 Settings read_settings(const Config& config, std::vector<OptionInfo>& declared) {
     Settings settings;
     settings.server = read_server(config, declared);
+    settings.kernel = read_kernel(config, declared);
     settings.limits = read_limits(config, declared);
     settings.tls = read_tls(config, settings.server.data, declared);
     settings.log = read_log(config, declared);
@@ -555,7 +563,7 @@ Settings read_settings(const Config& config, std::vector<OptionInfo>& declared) 
 }
 
 std::vector<std::string> kernel_sections() {
-    return {"server", "limits", "tls", "log", "http", "listener *", "host *"};
+    return {"server", "kernel", "limits", "tls", "log", "http", "listener *", "host *"};
 }
 
 }   // namespace tambo

@@ -67,6 +67,11 @@ struct TlsSettings {
     std::size_t sessions = 20'000;            ///< size of the resumption cache
 };
 
+/// [kernel]: how the kernel treats its modules.
+struct KernelSettings {
+    bool watch = false;   ///< a module whose file changes is reloaded
+};
+
 /// [log]
 struct LogSettings {
     enum class Format : std::uint8_t { text, json };
@@ -105,6 +110,7 @@ struct HostSettings {
 
 struct Settings {
     ServerSettings server;
+    KernelSettings kernel;
     LimitSettings limits;
     TlsSettings tls;
     LogSettings log;
@@ -118,7 +124,7 @@ struct Settings {
 /// Looks at no file and opens nothing: whether a certificate exists is for whoever loads it.
 Settings read_settings(const Config& config, std::vector<OptionInfo>& declared);
 
-/// The names of those sections, for complaints(): "server", …, "http", "listener *", "host *".
+/// The names of those sections, for complaints(): "server", "kernel", …, "http", "listener *", "host *".
 std::vector<std::string> kernel_sections();
 
 /// For values that only their user can judge: throws ConfigError with
