@@ -1,0 +1,113 @@
+#include "crowd.hpp"
+
+#include <algorithm>
+#include <poll.h>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <fmt/format.h>
+
+namespace load {
+
+namespace {
+
+constexpr std::size_t shared_accounts = 20;   // pairs sit at their full JIDs: accounts cost time
+constexpr std::size_t pairs_per_resumer = 4;
+constexpr std::uint64_t messages_per_resumption = 60;
+constexpr std::size_t arrivals_per_round = 4;   // a key derivation each
+constexpr int glance_ms = 10;
+constexpr std::chrono::seconds patience{60};
+
+void make_account(const Tambod& server, const World& world, const std::string& user) {
+    std::string answer;
+    if (server.ask({"user", "add", user + "@" + world.domain, world.password}, answer) != 0)
+        throw std::runtime_error{"tamboctl user add: " + answer};
+}
+
+}   // namespace
+
+Crowd::Crowd(Tambod& server, const CrowdSize& size, unsigned seed)
+    : server_(server), world_{.port = server.port(), .loop = loop_, .ledger = ledger_} {
+    invite(size, seed);
+    loop_.on_round([this] { round(); });
+}
+
+void Crowd::add_pair(const std::string& first, const std::string& second, const std::string& resource,
+                     const TalkerHabits& habits, bool second_goes_away, unsigned seed) {
+    auto others = habits;
+    others.goes_away = second_goes_away;
+    if (second_goes_away) others.messages_per_resumption = 0;
+    auto& a = *talkers_.emplace_back(std::make_unique<Talker>(world_, first, resource + "a", habits, seed));
+    auto& b = *talkers_.emplace_back(std::make_unique<Talker>(world_, second, resource + "b", others, seed + 1));
+    a.talk_to(b);
+    b.talk_to(a);
+}
+
+void Crowd::invite(const CrowdSize& size, unsigned seed) {
+    const TalkerHabits habits{size.window, size.pause, 0, false};
+    const auto accounts = std::min(shared_accounts, 2 * size.pairs);
+    for (std::size_t i = 0; i < accounts; ++i) make_account(server_, world_, fmt::format("pair{}", i));
+    for (std::size_t i = 0; i < size.pairs; ++i) {
+        auto own = habits;
+        if (i % pairs_per_resumer == 0) own.messages_per_resumption = messages_per_resumption;
+        add_pair(fmt::format("pair{}", 2 * i % accounts), fmt::format("pair{}", (2 * i + 1) % accounts),
+                 fmt::format("r{}", i), own, false, seed += 2);
+    }
+    for (std::size_t i = 0; i < size.absent; ++i) {
+        make_account(server_, world_, fmt::format("present{}", i));
+        make_account(server_, world_, fmt::format("absent{}", i));
+        add_pair(fmt::format("present{}", i), fmt::format("absent{}", i), "r", habits, true, seed += 2);
+    }
+    for (std::size_t i = 0; i < size.visitors; ++i) {
+        make_account(server_, world_, fmt::format("visitor{}", i));
+        visitors_.push_back(std::make_unique<Visitor>(world_, fmt::format("visitor{}", i), ++seed));
+    }
+}
+
+void Crowd::run() {
+    std::size_t next = 0;
+    loop_.on_round([this, &next] {
+        for (auto left = arrivals_per_round; left > 0 && next < talkers_.size(); --left) talkers_[next++]->start();
+    });
+    for (auto& visitor : visitors_) visitor->start();
+    loop_.run([this] { return is_over(); });
+    for (auto& talker : talkers_) {
+        talker->close_books();
+        if (!talker->is_done())
+            ledger_.complain(
+                fmt::format("{} has never come to its end ({} questions wait)", talker->name(), talker->waiting()));
+        if (!talker->is_done()) ++ledger_.refused;
+    }
+}
+
+void Crowd::round() {
+    const auto now = Clock::now();
+    std::size_t ready = 0;
+    for (auto& talker : talkers_) {
+        talker->tick(now);
+        if (talker->is_ready()) ++ready;
+    }
+    ready_ = ready;
+}
+
+bool Crowd::is_over() {
+    if (!world_.is_ending) return false;
+    if (give_up_ == Clock::time_point{}) give_up_ = Clock::now() + patience;
+    return Clock::now() > give_up_ ||
+           (std::ranges::all_of(talkers_, &Talker::is_done, [](auto& t) -> Talker& { return *t; }) &&
+            std::ranges::all_of(visitors_, &Visitor::is_done, [](auto& v) -> Visitor& { return *v; }));
+}
+
+void Crowd::await_everybody() const {
+    const auto until = Clock::now() + patience;
+    while (ready_ < talkers_.size()) {
+        if (Clock::now() > until || ledger_.dropped != 0)
+            throw std::runtime_error{fmt::format("{} of {} are logged in", ready_.load(), talkers_.size())};
+        ::poll(nullptr, 0, glance_ms);
+    }
+}
+
+void Crowd::talk_for(std::chrono::milliseconds time) const { std::this_thread::sleep_for(time); }
+
+}   // namespace load
