@@ -18,6 +18,7 @@
 #include "server/control.hpp"
 #include "server/kernel.hpp"
 #include "server/reconfiguration.hpp"
+#include "server/watch.hpp"
 
 namespace tambo {
 
@@ -61,6 +62,7 @@ private:
     std::unique_ptr<Kernel> kernel_;
     std::unique_ptr<Loader> loader_;
     std::unique_ptr<Reconfiguration> configuration_;
+    std::unique_ptr<Watch> watch_;   // null unless [kernel] asks for it
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unique_ptr<HttpServer> http_;
     std::unique_ptr<Control> control_;

@@ -91,6 +91,7 @@ Server::Impl::Impl(Config config, Options options)
         const auto names = kernel_->module_names();
         loader_->load_all(names);
         configuration_ = std::make_unique<Reconfiguration>(*kernel_, *loader_);
+        if (settings.kernel.watch) watch_ = std::make_unique<Watch>(*kernel_, *loader_, module_folders(settings));
         check_unknown_keys(names);
         if (names.empty())
             kernel_->log->warning("no module is loaded: clients can connect and nothing else; see [server] modules");
@@ -161,6 +162,7 @@ void Server::Impl::start() {
         for (auto& l : listeners_) l->start();
     });
     if (http_) http_->start();
+    if (watch_) watch_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
     if (own_threads_) thread_ = std::thread{[this] { supervisor_.run(); }};
@@ -197,6 +199,8 @@ void Server::Impl::wait_for_stop() {
 void Server::Impl::wait() {
     if (!kernel_->running) return;
     kernel_->log->info("stopping");
+    if (!own_threads_) kernel_->shards.front()->be_here();
+    watch_.reset();   // its reload may be under way, and needs the shards
     work_.reset();
     if (own_threads_) supervisor_.stop();
     if (thread_.joinable()) thread_.join();
@@ -207,10 +211,7 @@ void Server::Impl::wait() {
         for (auto& l : listeners_) l->stop();
     });
     for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.shut_down(); });
-    if (!own_threads_) {
-        kernel_->shards.front()->be_here();
-        supervisor_.run();
-    }
+    if (!own_threads_) supervisor_.run();
     for (auto& shard : kernel_->shards) shard->join();
     end_pool();
     kernel_->running = false;
@@ -227,6 +228,7 @@ void Server::Impl::end_pool() {
 
 // Order matters: closures of modules first, then modules, then their code.
 void Server::Impl::take_down() {
+    watch_.reset();
     listeners_.clear();
     control_.reset();
     kernel_->pool.join();
