@@ -108,6 +108,10 @@ Construction::Construction(Host* with_host, const Config& from, std::string of_s
 
 Construction::~Construction() { innermost = outer_; }
 
+void detail::declare_slot(SlotInfo info) {
+    if (innermost != nullptr) innermost->slots.push_back(std::move(info));
+}
+
 Construction& Construction::current() {
     if (!innermost) throw std::logic_error("options and modules are made by the kernel only");
     return *innermost;

@@ -26,6 +26,7 @@ public:
     const Config& config;
     std::string section;                 ///< "module roster"
     std::vector<OptionInfo>& declared;   ///< gets a line for each option that is read
+    std::vector<SlotInfo> slots;         ///< … and this one for each slot
 
 private:
     Construction* outer_;

@@ -16,14 +16,29 @@ Module::~Module() = default;
 // --- breadcrumb
 
 Breadcrumb::Breadcrumb(Instance& instance) noexcept
-    : shard_(instance.home()), outer_(shard_.crumb.load(std::memory_order_relaxed)), measured_(shard_.meter.is_on()) {
+    : shard_(instance.home()),
+      outer_instance_(std::exchange(shard_.running, &instance)),
+      outer_(shard_.crumb.load(std::memory_order_relaxed)),
+      measured_(shard_.meter.is_on()) {
     shard_.crumb.store(instance.crumb(), std::memory_order_relaxed);
     if (measured_) outer_cost_ = shard_.meter.enter(&instance.cost());
 }
 
 Breadcrumb::~Breadcrumb() {
+    shard_.running = outer_instance_;
     shard_.crumb.store(outer_, std::memory_order_relaxed);
     if (measured_) shard_.meter.leave(outer_cost_);
+}
+
+void* detail::running() noexcept {
+    auto* shard = Shard::current();
+    return shard == nullptr ? nullptr : shard->running;
+}
+
+void detail::go_on(void* whose, std::coroutine_handle<> waiter) {
+    if (whose == nullptr) return waiter.resume();
+    const Breadcrumb here{*static_cast<Instance*>(whose)};   // it outlives its tasks
+    waiter.resume();
 }
 
 // --- tasks
@@ -86,11 +101,12 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
       crumb_(shard.kernel.lasting_name(name_)),
       log_(shard.kernel.logger.named(name_)),
       cost_(shard.kernel.board.cost(name_, shard.index)) {
-    const Construction construction{this, config, "module " + name_, declared};
+    Construction construction{this, config, "module " + name_, declared};
     std::string why;
     try {
         module_ = image_->create();
         module_->wire(*this);
+        slots_ = std::move(construction.slots);
         return;
     } catch (const ConfigError& e) {
         why = e.what();   // keep the text only: the exception's type may live in the module
@@ -209,7 +225,7 @@ void Instance::needs(std::string_view module) { needs_.emplace_back(module); }
 
 Store& Instance::store() noexcept { return *shard_.store; }
 Journal& Instance::journal() noexcept { return shard_.journal; }
-AuthProvider* Instance::auth() noexcept { return shard_.auth; }
+AuthProvider* Instance::auth() noexcept { return shard_.auth != nullptr ? &shard_.auth_door : nullptr; }
 void Instance::route(Stanza stanza) { shard_.route_later(std::move(stanza)); }
 Later<Result<Stanza>> Instance::ask(Stanza iq, Duration patience) { return shard_.ask(std::move(iq), patience); }
 

@@ -36,6 +36,8 @@ public:
     const std::shared_ptr<Image>& image() const noexcept { return image_; }
     Module& module() noexcept { return *module_; }
     const std::vector<std::string>& dependencies() const noexcept { return needs_; }
+    const std::vector<SlotInfo>& slots() const noexcept { return slots_; }
+    bool is_required() const noexcept { return is_required_; }
     const StoreFactory& store_factory() const noexcept { return store_factory_; }
     const Hooks& wires() const noexcept { return wires_; }
     AuthProvider* provided_auth() const noexcept { return provided_auth_; }
@@ -75,6 +77,7 @@ public:
     void provide(AuthProvider* auth) override;
     void codec(std::unique_ptr<Codec> codec) override;
     void needs(std::string_view module) override;
+    void required() override { is_required_ = true; }
 
     // --- Host
     Store& store() noexcept override;
@@ -141,6 +144,8 @@ private:
     Hooks wires_;
     std::vector<Tick> ticks_;
     std::vector<std::string> needs_;
+    std::vector<SlotInfo> slots_;
+    bool is_required_ = false;
     StoreFactory store_factory_;
     AuthProvider* provided_auth_ = nullptr;
     std::vector<std::unique_ptr<Codec>> codecs_;
@@ -164,6 +169,7 @@ public:
 
 private:
     Shard& shard_;
+    Instance* outer_instance_;
     const char* outer_;
     ModuleCost* outer_cost_ = nullptr;
     bool measured_;

@@ -24,6 +24,14 @@ double milliseconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+SwapReport refusal(std::string module, std::string step, std::string reason) {
+    SwapReport report;
+    report.module = std::move(module);
+    report.step = std::move(step);
+    report.reason = std::move(reason);
+    return report;
+}
+
 std::shared_ptr<Image> built_in(const HostModule& own) {
     return Image::built_in(own.name, own.version, [&own] {
         auto made = own.make ? own.make() : nullptr;
@@ -256,7 +264,10 @@ std::string Loader::meet(Instances* old, Instances& fresh, double& pause_ms) {
         if (old == nullptr) return;
         auto& before = *(*old)[i];
         try {
-            if (!fresh[i]->module().load(before.image()->descriptor().state_version, before.module().save()))
+            const auto was = before.image()->descriptor().state_version;
+            const auto is = fresh[i]->image()->descriptor().state_version;
+            const auto state = before.module().save();
+            if (was > is || !(was == is ? fresh[i]->module().load(state) : fresh[i]->module().upgrade(was, state)))
                 refuse("the new version can't read the state of the old one; the old one stays");
         } catch (const std::exception& e) {
             refuse(fmt::format("handing over the state failed: {}; the old version stays", e.what()));
@@ -401,20 +412,16 @@ Loader::History Loader::history() const {
 }
 
 SwapReport Loader::load_now(const std::string& name) {
-    if (find_loaded(name) != nullptr)
-        return {false, name, "load", "is loaded already; use reload", {}, 0, 0, 0, 0, false};
+    if (find_loaded(name) != nullptr) return refusal(name, "load", "is loaded already; use reload");
     const auto file = find(name);
-    if (file.empty())
-        return {false, name, "find", fmt::format("there is no file {}.so in the module folders", name), {}, 0, 0,
-                0,     0,    false};
+    if (file.empty()) return refusal(name, "find", fmt::format("there is no file {}.so in the module folders", name));
     return swap(name, file, nullptr);
 }
 
 SwapReport Loader::reload_now(const std::string& name, const std::filesystem::path& file) {
     auto* old = find_loaded(name);
-    if (old == nullptr) return {false, name, "find", "is not loaded", {}, 0, 0, 0, 0, false};
-    if (old->image->is_built_in())
-        return {false, name, "find", std::string{part_of_the_program}, {}, 0, 0, 0, 0, false};
+    if (old == nullptr) return refusal(name, "find", "is not loaded");
+    if (old->image->is_built_in()) return refusal(name, "find", std::string{part_of_the_program});
     return swap(name, file.empty() ? old->file : file, old);
 }
 
@@ -523,7 +530,13 @@ std::vector<ModuleInfo> Loader::modules() const {
         for (const auto& i : l.instances) info.faults += i->faults();
         list.push_back(std::move(info));
     }
-    for (const auto& r : retired_) list.push_back({r.name, {}, "draining", r.copy.string(), {}, 0, 0, 0});
+    for (const auto& r : retired_) {
+        ModuleInfo info;
+        info.name = r.name;
+        info.state = "draining";
+        info.file = r.copy.string();
+        list.push_back(std::move(info));
+    }
     return list;
 }
 

@@ -17,6 +17,8 @@ constexpr std::size_t buffer_bytes = std::size_t{4} << 10;
 constexpr std::size_t spare_buffers = 256;
 constexpr Duration account_memory{30'000};   // how long an account without sessions stays in memory
 
+thread_local Shard* here = nullptr;
+
 }   // namespace
 
 Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
@@ -34,7 +36,17 @@ Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
     codecs.emplace_back("xml", xml.get());
 }
 
-Shard::~Shard() { join(); }
+Shard::~Shard() {
+    join();
+    if (here == this) here = nullptr;
+}
+
+void Shard::be_here() noexcept {
+    runs_on_ = std::this_thread::get_id();
+    here = this;
+}
+
+Shard* Shard::current() noexcept { return here; }
 
 void Shard::start() {
     outgoing_.resize(kernel.shards.size());

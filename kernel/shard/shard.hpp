@@ -19,6 +19,7 @@
 
 #include "net/connection.hpp"
 #include "route/account.hpp"
+#include "route/auth_door.hpp"
 #include "route/hooks.hpp"
 #include "route/jid_cache.hpp"
 #include "route/journal.hpp"
@@ -53,8 +54,10 @@ public:
     Shard(Kernel& kernel, unsigned index, asio::io_context* loop = nullptr);
     ~Shard();
 
-    void start();                                                        ///< its thread begins to work
-    void be_here() noexcept { runs_on_ = std::this_thread::get_id(); }   ///< the caller runs its loop
+    void start();              ///< its thread begins to work
+    void be_here() noexcept;   ///< the caller runs its loop
+    /// The one whose loop this thread runs; null on other threads.
+    static Shard* current() noexcept;
     void join();
     /// Closes all streams (system-shutdown) and sessions, then lets the loop run out.
     void shut_down();
@@ -153,6 +156,7 @@ public:
     ShardJournal journal;
     AuthProvider* auth = nullptr;
     Instance* auth_owner = nullptr;
+    AuthDoor auth_door{*this};
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into
     Figures figures;
@@ -160,7 +164,8 @@ public:
     std::vector<Stats::Wire> wires;
     void count_bytes(std::string_view codec, std::size_t in, std::size_t out);
     Meter meter;
-    std::atomic<const char*> crumb{nullptr};   ///< the module that runs now
+    std::atomic<const char*> crumb{nullptr};   ///< the name of the module that runs now
+    Instance* running = nullptr;               ///< … and itself; this shard's thread only
 
 private:
     struct BareHash {

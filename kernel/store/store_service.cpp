@@ -286,6 +286,8 @@ void StoreService::Impl::change_driver() {
     auto error = text_of_failure([&] {
         auto next = wanted->factory ? wanted->factory.open() : nullptr;
         if (wanted->factory && !next) throw std::runtime_error{"the store plugin made no driver"};
+        if (next && driver_ && !next->take_over(driver_->hand_over()))
+            throw std::runtime_error{"the new driver cannot take over what the old one has in memory"};
         driver_ = std::move(next);
     });
     ready_.store(driver_ != nullptr, std::memory_order_release);

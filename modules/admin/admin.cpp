@@ -103,7 +103,7 @@ public:
     }
 
     Bytes save() const override { return stop_at_ ? std::to_string(stop_at_->count()) : Bytes{}; }
-    bool load(std::uint32_t, std::string_view state) override {
+    bool load(std::string_view state) override {
         if (!state.empty()) stop_at_ = Duration{static_cast<Duration::rep>(number(std::string{state}))};
         return true;
     }

@@ -16,6 +16,7 @@ Conflict conflict_from(const std::string& word) {
 class Bind final : public Module {
 public:
     void wire(Wiring& w) override {
+        w.required();
         w.negotiate<&Bind::advertise, &Bind::bind>(Phase::before_bind, bind_space, 50, this);
         w.negotiate<&Bind::advertise_session, &Bind::too_early>(Phase::before_bind, session_space, 51, this);
         w.iq<&Bind::already_bound>(bind_space, "bind", this);

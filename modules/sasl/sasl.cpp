@@ -65,6 +65,7 @@ public:
     }
 
     void wire(Wiring& w) override {
+        w.required();
         w.negotiate<&Sasl::advertise, &Sasl::step>(Phase::before_auth, sasl_space, 20, this);
     }
 

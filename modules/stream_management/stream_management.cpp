@@ -138,8 +138,7 @@ public:
     }
 
     Bytes save() const override { return std::to_string(tick_); }
-    bool load(std::uint32_t from_version, std::string_view state) override {
-        if (from_version != 1) return false;
+    bool load(std::string_view state) override {
         return std::from_chars(state.data(), state.data() + state.size(), tick_).ec == std::errc{};
     }
 

@@ -43,8 +43,7 @@ public:
         for (const auto& event : queue_) lines.append(event).append("\n");
         return lines;
     }
-    bool load(std::uint32_t from_version, std::string_view lines) override {
-        if (from_version != 1) return false;
+    bool load(std::string_view lines) override {
         for (auto end = lines.find('\n'); end != std::string_view::npos; end = lines.find('\n')) {
             push(std::string{lines.substr(0, end)});
             lines.remove_prefix(end + 1);

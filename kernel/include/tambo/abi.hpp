@@ -12,7 +12,7 @@
 #endif
 
 /// First field of the descriptor, forever. Raised whenever a struct or virtual table in <tambo/…> changes.
-#define TAMBO_ABI_TAG "tambo-2 gcc-" __VERSION__ " cxx11" TAMBO_ABI_FLAVOUR
+#define TAMBO_ABI_TAG "tambo-3 gcc-" __VERSION__ " cxx11" TAMBO_ABI_FLAVOUR
 
 namespace tambo {
 
@@ -23,7 +23,7 @@ struct Descriptor {
     const char* abi_tag;
     const char* name;
     const char* version;
-    std::uint32_t state_version;   ///< of save()/load()
+    std::uint32_t state_version;   ///< of what save() writes
     Module* (*create)();
     void (*destroy)(Module*);
 };

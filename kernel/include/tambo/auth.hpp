@@ -30,8 +30,10 @@ struct Credentials {
     }
 };
 
-/// Provided by exactly one plugin (`w.provide(this)`); one instance per shard, called on that shard.
-/// item-not-found means: no such account. Any other error means: could not be asked.
+/// Provided by exactly one plugin (`w.provide(this)`); one instance per shard, called on that shard. Modules get the
+/// kernel's door to it (Host::auth), which stays while the plugin behind it is swapped: a question that was asked
+/// before is answered by the version that it was asked of. item-not-found means: no such account. Any other error
+/// means: could not be asked.
 class TAMBO_API AuthProvider {
 public:
     virtual Task<Result<Credentials>> look_up(Jid bare) = 0;

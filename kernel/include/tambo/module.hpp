@@ -270,6 +270,9 @@ public:
 
     /// This module cannot work without that one; it is loaded after it.
     virtual void needs(std::string_view module) = 0;
+    /// Nobody can log in without this module: while it is left out because of its faults, new streams are refused with
+    /// resource-constraint, and those that are there stay.
+    virtual void required() = 0;
 
 protected:
     ~Wiring() = default;
@@ -306,13 +309,20 @@ public:
     /// The table of contents. Called once; what it asks for takes effect when the instance goes live.
     virtual void wire(Wiring& wiring) = 0;
 
-    /// State for the next version of this module, and from the previous one. `save` is const: rolling back is doing
-    /// nothing. `load` returning false (or throwing) means "I can't read this": the old version stays.
+    /// State for the next build of this module, in the form that the state version names (TAMBO_MODULE). Const: rolling
+    /// back is doing nothing.
     virtual Bytes save() const { return {}; }
-    virtual bool load(std::uint32_t from_version, std::string_view state) {
-        (void)from_version;
+    /// Takes over what a build with the same state version saved; called on a fresh instance, before it goes live.
+    /// False (or an exception) means "I can't read this": the old version stays.
+    virtual bool load(std::string_view state) {
         (void)state;
         return true;
+    }
+    /// Takes over what a build with an older state version saved. What a newer one saved is refused by the kernel: the
+    /// newer version stays.
+    virtual bool upgrade(std::uint32_t from_version, std::string_view state) {
+        (void)from_version;
+        return state.empty();
     }
 
 protected:

@@ -72,21 +72,51 @@ struct OptionInfo {
     std::string section, name, type, fallback, help;
 };
 
-/// A module as the operator sees it.
-struct ModuleInfo {
-    std::string name, version, state, file, note;
-    std::uint64_t generation = 0, faults = 0, image_bytes = 0;
+/// Something that happened to a module: "loaded", "swapped: version 1.1 (generation 7)", "10 faults within 10 s on
+/// shard 0".
+struct ModuleEvent {
+    Time time{};
+    std::string what;
 };
 
-/// What a swap did, phase by phase.
-struct SwapReport {
-    bool done = false;                  ///< false: the running version is untouched
-    std::string module, step, reason;   ///< failed step and why; empty if done
-    std::string version;
-    std::uint64_t generation = 0;
-    double prepare_ms = 0, pause_ms = 0, retire_ms = 0;
-    bool unmapped = false;   ///< the old image is gone from memory
+/// A module as the operator sees it.
+struct ModuleInfo {
+    std::string name, version;
+    std::string state;   ///< "live", "built in", "on probation", "rebuilding", "left out", "draining", "pinned"
+    std::string file;
+    std::string note;   ///< why it is in that state; empty if that needs no words
+    std::uint64_t generation = 0, faults = 0, image_bytes = 0;
+    std::vector<ModuleEvent> history;   ///< the latest twenty, oldest first
 };
+
+/// One module of a swap.
+struct SwappedModule {
+    std::string module, version;
+    std::uint64_t generation = 0;
+    std::uint64_t state_bytes = 0;   ///< of save(), all shards together
+    std::uint64_t slots = 0;         ///< of sessions and accounts, which the new version goes on with
+    bool unmapped = false;           ///< the old image is gone from memory
+    std::string old_image;           ///< its fate: "unmapped", "draining: 2 tasks", "pinned"; empty if there was none
+};
+
+/// What a swap did, phase by phase. Several modules may be swapped at once: all of them, or none.
+struct SwapReport {
+    bool done = false;                  ///< false: what runs is untouched
+    std::string module, step, reason;   ///< failed step, of which module, and why; step and reason are empty if done
+    std::string version;                ///< of the new build; if several modules were swapped: of the first
+    std::uint64_t generation = 0;
+    double prepare_ms = 0;      ///< copy, check, map, construct, wire: nobody waits
+    double meet_ms = 0;         ///< from calling the shards until the last one has gone on
+    double pause_ms = 0;        ///< the longest that one shard stood still
+    double retire_ms = 0;       ///< until the fate of the old image was known
+    std::uint64_t waited = 0;   ///< stanzas that were read in the first round after it; at most:
+    double waited_max_ms = 0, waited_p99_ms = 0;
+    bool unmapped = false;                ///< the old image is gone from memory
+    std::vector<SwappedModule> modules;   ///< in the order of their needs; empty if it was refused
+};
+
+/// `report` in a sentence for the operator; without the module's name.
+TAMBO_API std::string in_words(const SwapReport& report);
 
 /// A session as the operator sees it.
 struct SessionInfo {
@@ -252,6 +282,11 @@ public:
     std::vector<ModuleInfo> modules() const;
     SwapReport load(std::string_view module);
     SwapReport reload(std::string_view module);
+    /// Several at once, in the order of their needs: all of them, or none. With `reload_all`, everything that was
+    /// loaded from a file; with `reload_changed`, what differs from its file as it is now. None at all is "done", too.
+    SwapReport reload(const std::vector<std::string>& modules);
+    SwapReport reload_all();
+    SwapReport reload_changed();
     /// Swaps to another file (tests, `tamboctl reload NAME FILE`).
     SwapReport reload(std::string_view module, const std::filesystem::path& file);
     SwapReport unload(std::string_view module);

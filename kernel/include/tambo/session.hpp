@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -136,15 +137,38 @@ protected:
     ~Account() = default;
 };
 
-/// Fixed-size module state per session. T is plain data of at most 64 bytes with `static constexpr int version`.
-/// Same version after a swap: untouched. Another: `static bool T::upgrade(int from, std::string_view bytes, T&)` if
-/// there is one, else a fresh T.
+/// What a module says of a slot by having it (Slot): two builds of a module are compared by it when one is swapped for
+/// the other.
+struct SlotInfo {
+    std::string name;
+    int version = 0;
+    std::size_t size = 0;
+    bool can_upgrade = false;   ///< it can read what older versions held
+};
+
+namespace detail {
+/// Notes it down for the module that is being constructed on this thread; does nothing where none is.
+TAMBO_API void declare_slot(SlotInfo info);
+}   // namespace detail
+
+/// Fixed-size module state per session (or account), in memory that the kernel owns. T is plain data of at most 64
+/// bytes with `static constexpr int version`, a member of its module, so that it is there when the module is made.
+///
+/// Swapped for a build with the same version: untouched. For one with a newer version: handed to `static bool
+/// T::upgrade(int from, std::string_view bytes, T&)` when it is next looked at, without any old code; if that says no,
+/// or the session had its slot from something else, a fresh T. A build that has no upgrade() for what is there, one
+/// with an older version, or with another layout under the same version, is refused.
 template <class T>
 class Slot {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64, "a slot is small plain data");
+    static constexpr bool can_upgrade = requires(T& t) {
+        { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>;
+    };
 
 public:
-    explicit Slot(std::string name) : name_(std::move(name)) {}
+    explicit Slot(std::string name) : name_(std::move(name)) {
+        detail::declare_slot({name_, T::version, sizeof(T), can_upgrade});
+    }
 
     /// Reference into the session; good for this turn.
     T& operator()(Session& session) const { return at(session.slot(name_)); }
@@ -165,9 +189,7 @@ private:
         auto* held = reinterpret_cast<Held*>(raw.data());
         if (held->version != T::version || held->size != static_cast<std::int32_t>(sizeof(T))) {
             T fresh{};
-            if constexpr (requires(T& t) {
-                              { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>;
-                          }) {
+            if constexpr (can_upgrade) {
                 const std::string old{reinterpret_cast<const char*>(held->bytes), static_cast<std::size_t>(held->size)};
                 if (!T::upgrade(held->version, old, fresh)) fresh = T{};
             }

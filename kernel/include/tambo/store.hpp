@@ -83,6 +83,11 @@ public:
     /// All that is there of this owner, table by table, in order; counted, not remembered: it proves what erase_owner
     /// did. What waits in the journal is "journal".
     virtual std::vector<TableCount> count(std::string_view owner) = 0;
+
+    /// A driver that keeps something only in memory gives it to the next one when its plugin is swapped; between two
+    /// transactions, on the store thread. `take_over` returning false (or throwing) means that the old one stays.
+    virtual Bytes hand_over() { return {}; }
+    virtual bool take_over(std::string_view kept) { return kept.empty(); }
 };
 
 /// What a store plugin provides: how its driver is made, and what can be done with all that it keeps. Each function

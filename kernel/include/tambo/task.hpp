@@ -8,7 +8,16 @@
 #include <utility>
 #include <variant>
 
+#include <tambo/export.hpp>
+
 namespace tambo {
+
+namespace detail {
+/// Whose code runs on this thread: a mark that only the kernel can read; null outside of modules.
+TAMBO_API void* running() noexcept;
+/// Goes on with a coroutine in the name of `whose`, so that what it does (and breaks) is put down to that module.
+TAMBO_API void go_on(void* whose, std::coroutine_handle<> waiter);
+}   // namespace detail
 
 /// What the kernel will know later. `co_await` gives the value, on the shard that asked.
 ///
@@ -20,9 +29,10 @@ public:
     struct State {
         std::optional<T> value;
         std::coroutine_handle<> waiter;
+        void* whose = nullptr;   ///< the waiter
         void complete(T v) {
             value.emplace(std::move(v));
-            if (auto w = std::exchange(waiter, {})) w.resume();
+            if (auto w = std::exchange(waiter, {})) detail::go_on(whose, w);
         }
     };
 
@@ -38,7 +48,10 @@ public:
     const std::shared_ptr<State>& state() const noexcept { return state_; }
 
     bool await_ready() const noexcept { return state_->value.has_value(); }
-    void await_suspend(std::coroutine_handle<> h) noexcept { state_->waiter = h; }
+    void await_suspend(std::coroutine_handle<> h) noexcept {
+        state_->waiter = h;
+        state_->whose = detail::running();
+    }
     T await_resume() { return std::move(*state_->value); }
 
 private:

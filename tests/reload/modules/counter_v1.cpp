@@ -16,8 +16,7 @@ class Tally final : public Module {
 public:
     void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return std::to_string(count_); }
-    bool load(std::uint32_t from_version, std::string_view state) override {
-        if (from_version != 1) return false;
+    bool load(std::string_view state) override {
         return std::from_chars(state.data(), state.data() + state.size(), count_).ec == std::errc{};
     }
 

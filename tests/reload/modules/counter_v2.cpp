@@ -26,16 +26,19 @@ class Tally final : public Module {
 public:
     void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return "count=" + std::to_string(count_); }
-    bool load(std::uint32_t from_version, std::string_view state) override {
+    bool load(std::string_view state) override {
         constexpr std::string_view prefix = "count=";
-        if (from_version == 2 && state.starts_with(prefix))
-            state.remove_prefix(prefix.size());
-        else if (from_version != 1)
-            return false;
-        return std::from_chars(state.data(), state.data() + state.size(), count_).ec == std::errc{};
+        return state.starts_with(prefix) && read(state.substr(prefix.size()));
+    }
+    bool upgrade(std::uint32_t from_version, std::string_view state) override {
+        return from_version == 1 && read(state);   // then it was the bare number
     }
 
 private:
+    bool read(std::string_view number) {
+        return std::from_chars(number.data(), number.data() + number.size(), count_).ec == std::errc{};
+    }
+
     Reply answer(Iq& iq) {
         return Reply{}
             .element("query", "urn:tambo:test:counter")

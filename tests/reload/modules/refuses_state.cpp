@@ -10,7 +10,7 @@ using namespace tambo;
 class Tally final : public Module {
 public:
     void wire(Wiring&) override {}
-    bool load(std::uint32_t, std::string_view) override { return false; }
+    bool load(std::string_view) override { return false; }
 };
 
 }   // namespace

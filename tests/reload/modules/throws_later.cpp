@@ -11,7 +11,7 @@ class Tally final : public Module {
 public:
     void wire(Wiring& w) override { w.iq<&Tally::answer>("urn:tambo:test:counter", "query", this); }
     Bytes save() const override { return state_; }
-    bool load(std::uint32_t, std::string_view state) override {
+    bool load(std::string_view state) override {
         state_ = state;
         return true;
     }
