@@ -128,7 +128,7 @@ Instance::~Instance() {
 void Instance::go_live() {
     live_ = true;
     shard_.hooks.merge(wires_);
-    for (auto& codec : codecs_) shard_.set_codec(*codec);
+    for (auto& codec : codecs_) shard_.set_codec(*codec, *this);
     if (provided_auth_ != nullptr) {
         shard_.auth = provided_auth_;
         shard_.auth_owner = this;
@@ -144,6 +144,14 @@ void Instance::leave() {
         shard_.auth_owner = nullptr;
     }
     for (auto& tick : ticks_) shard_.cancel(std::exchange(tick.armed, 0));
+    // Once it is known whether a newer version speaks them: until then its codecs must stay.
+    if (!codecs_.empty() && shard_.kernel.running) defer([this] { shard_.withdraw_codecs(*this); });
+}
+
+std::string Instance::objection() const {
+    for (const auto& codec : codecs_)
+        if (auto why = shard_.objection_to(*codec); !why.empty()) return why;
+    return {};
 }
 
 void Instance::arm(Tick& tick) {

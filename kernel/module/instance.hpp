@@ -45,6 +45,8 @@ public:
     // --- on the shard, between two events
     void go_live();
     void leave();
+    /// Why streams that are open could not go on with this instance's codecs; empty if they can.
+    std::string objection() const;
     bool is_live() const noexcept { return live_; }
 
     /// Something of this module's code still waits or runs.

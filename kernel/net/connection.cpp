@@ -2,9 +2,11 @@
 
 #include <array>
 
+#include "net/connection_wire.hpp"
 #include "route/account.hpp"
 #include "shard/shard.hpp"
 #include "stream/negotiation.hpp"
+#include "stream/xml_size.hpp"
 
 namespace tambo {
 
@@ -22,7 +24,7 @@ Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, Entra
       entrance_(std::move(entrance)),
       address_(std::move(address)),
       origin_(Origin::parse(address_)),
-      codec_(shard.xml.get()) {
+      wire_(&shard.wires.front()) {
     const auto& limits = shard.kernel.settings.limits;
     allowance_ = static_cast<std::int64_t>(limits.read_burst);
     limits_ = {entrance_.guest ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth,
@@ -72,7 +74,7 @@ void Connection::readable() {
 }
 
 void Connection::count_bytes(std::size_t in, std::size_t out) {
-    shard_->count_bytes(codec_->name(), in, out);
+    shard_->count_bytes(*wire_, in, out);
     if (session_ != nullptr) session_->count_bytes(in, out);
 }
 
@@ -144,10 +146,10 @@ void Connection::take_waiting() {
 
 std::size_t Connection::take_frames(std::string_view bytes) {
     taking_ = true;
-    std::size_t used = 0;
-    while (used < bytes.size() && may_take_input()) {
+    std::size_t used = is_fresh_ ? recognize(bytes) : 0;
+    while (!is_fresh_ && used < bytes.size() && may_take_input()) {
         const auto rest = bytes.substr(used);
-        const auto frame = codec_->find(rest, seen_, state_, limits_);
+        const auto frame = find_frame(rest);
         if (frame.found == Codec::Found::error) {
             close_stream(frame.condition, frame.text);
             break;
@@ -167,11 +169,8 @@ std::size_t Connection::take_frames(std::string_view bytes) {
 }
 
 void Connection::take_frame(std::string_view frame) {
-    StreamContext context;
     StreamHeader header;
-    auto& stanza = shard_->scratch;
-    if (context_) context = *context_;
-    const auto decoded = codec_->decode(frame, limits_, context, header, stanza);
+    const auto decoded = decode(frame, header);
     switch (decoded.kind) {
         case Codec::Kind::nothing:
             return;
@@ -180,11 +179,9 @@ void Connection::take_frame(std::string_view frame) {
         case Codec::Kind::footer:
             return on_footer();
         case Codec::Kind::header:
-            if (!context.declarations.empty() || !context.lang.empty())
-                context_ = std::make_unique<StreamContext>(std::move(context));
             return on_header(header);
         case Codec::Kind::stanza:
-            return on_stanza(stanza);
+            return on_stanza(shard_->scratch);
     }
 }
 
@@ -266,16 +263,21 @@ void Connection::flush_later() {
 }
 
 void Connection::end_turn() {
+    if (is_mute_ && !closing_) {
+        is_mute_ = false;
+        close_stream(StreamCondition::policy_violation, "this can't be said in the format of this stream");
+    }
     is_dirty_ = false;
     flush();
 }
 
 void Connection::write(const Stanza& stanza) {
-    if (prepare_output()) codec_->write(out_, stanza);
+    if (!prepare_output()) return;
+    say(wire_->is_xml() ? 0 : xml_size(stanza), [&](Codec& codec) { return codec.write(out_, stanza, stream_); });
 }
 
 void Connection::write_element(std::string_view xml) {
-    if (prepare_output()) codec_->write_element(out_, xml);
+    if (prepare_output()) say(xml.size(), [&](Codec& codec) { return codec.write_element(out_, xml, stream_); });
 }
 
 void Connection::write_header() {
@@ -289,12 +291,13 @@ void Connection::write_header() {
     if (ours.id.empty()) ours.id = random_token(20);
     ours.version = "1.0";
     ours.lang = "en";
-    codec_->write_header(out_, ours);
+    say(0, [&](Codec& codec) { return codec.write_header(out_, ours, stream_), true; });
 }
 
 void Connection::flush() {
     if (dropped_ || is_between_ || in_handshake_) return;
-    if (overflow_ && !closing_) return drop();   // it does not read; a resumable session waits for its next connection
+    if ((overflow_ && !closing_) || is_mute_)
+        return drop();   // it does not read; a resumable session waits for its next connection
     if (waits_writable_) return;
     while (written_ < out_.size()) {
         if (!send_some()) return;
@@ -358,6 +361,7 @@ void Connection::start_tls(std::string_view domain) {
     if (queued() != 0 || tls_ || transport_->descriptor() < 0) return drop();
     new_stream();
     tail_ = {};
+    is_fresh_ = true;
     tls_.emplace(shard_->kernel.tls, transport_->descriptor(), domain, false);
     in_handshake_ = true;
     shake_hands();
@@ -388,10 +392,9 @@ void Connection::resume_reading() {
 // --- streams
 
 void Connection::new_stream() {
-    state_ = {};
+    stream_ = {};
     seen_ = 0;
     header_seen_ = header_sent_ = false;
-    context_.reset();
 }
 
 void Connection::restart(Shard& home) {
@@ -406,6 +409,12 @@ void Connection::restart(Shard& home) {
     }
 }
 
+void Connection::restart(Wire& wire) {
+    new_stream();
+    wire_ = &wire;
+    resume_input();
+}
+
 void Connection::attach(LocalSession& session) {
     session_ = &session;
     session.attach(this);
@@ -413,7 +422,7 @@ void Connection::attach(LocalSession& session) {
 
 void Connection::close_stream() {
     if (closing_ || dropped_) return;
-    if (header_sent_ && prepare_output()) codec_->write_footer(out_);
+    if (header_sent_ && prepare_output()) say(0, [&](Codec& codec) { return codec.write_footer(out_), true; });
     closing_ = true;
     set_deadline(linger_time);
     flush_later();
@@ -488,10 +497,11 @@ void Connection::move_home() {
 void Connection::arrive() {
     is_between_ = false;
     transport_->enter(*this);
-    for (auto& [codec_id, codec] : shard_->codecs)
-        if (codec_id == codec_->name()) codec_ = codec;
     resuming_ = throttled_ = false;
     shard_->adopt(shared_from_this());
+    auto* wire = shard_->find_wire(wire_->name);   // names never change, so another shard's may be looked at
+    if (wire == nullptr) return drop();            // its module was unloaded meanwhile
+    wire_ = wire;
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // what it still owes
     after_input();

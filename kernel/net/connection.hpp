@@ -15,6 +15,7 @@
 #include "net/tls.hpp"
 #include "net/transport.hpp"
 #include "shard/wheel.hpp"
+#include "stream/wire.hpp"
 
 namespace tambo {
 
@@ -50,7 +51,8 @@ public:
     const std::string& address() const noexcept { return address_; }
     const Origin& origin() const noexcept { return origin_; }
     bool is_secure() const noexcept { return entrance_.is_private || (tls_ && tls_->established()); }
-    std::string_view codec_name() const noexcept { return codec_->name(); }
+    std::string_view codec_name() const noexcept { return wire_->name; }
+    const Wire& wire() const noexcept { return *wire_; }
     LocalSession* session() const noexcept { return session_; }
     bool is_closing() const noexcept { return closing_; }
 
@@ -78,13 +80,13 @@ public:
     void start_tls(std::string_view domain);
     /// The next thing that comes is a new stream header; on another shard, if `home` is one.
     void restart(Shard& home);
+    void restart(Wire& wire);   ///< likewise, in another format
     void attach(LocalSession& session);
     void resume_input();   ///< a step ended or asked for more; takes effect after this turn
     const Tls* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
     const Entrance& entrance() const noexcept { return entrance_; }
-    Codec& codec() noexcept { return *codec_; }
     /// What the client's stream header declared beyond the usual; null for nearly all.
-    const StreamContext* context() const noexcept { return context_.get(); }
+    const StreamContext* context() const noexcept { return stream_.context(); }
 
 private:
     enum class Read : std::uint8_t { some, nothing, end };
@@ -96,6 +98,17 @@ private:
     void take_waiting();
     std::size_t take_frames(std::string_view bytes);
     void take_frame(std::string_view frame);
+    std::size_t recognize(std::string_view bytes);
+    std::size_t enter(std::size_t used);
+    Codec::Frame find_frame(std::string_view bytes);
+    Codec::Decoded decode(std::string_view frame, StreamHeader& header);
+    template <class Outcome, class Call>
+    Outcome ask_codec(Outcome otherwise, Call&& call);
+    template <class Words>
+    void say(std::size_t xml_bytes, Words&& words);
+    bool bring_up_to_date();
+    void count_saved_in(std::size_t frame, std::size_t xml);
+    void count_saved_out(std::size_t frame, std::size_t xml);
     void on_header(const StreamHeader& header);
     void on_stanza(Stanza& stanza);
     void on_footer();
@@ -125,10 +138,9 @@ private:
     std::string address_;
     Origin origin_;   // address_, as the gate counts it
     std::optional<Tls> tls_;
-    Codec* codec_;
-    Codec::State state_{};
+    Wire* wire_;
+    Codec::Stream stream_;
     FrameLimits limits_;
-    std::unique_ptr<StreamContext> context_;     // only for streams with unusual headers
     std::unique_ptr<Negotiation> negotiation_;   // until bound
     LocalSession* session_ = nullptr;
     std::string tail_;       // of an unfinished frame, or input that has to wait
@@ -143,7 +155,9 @@ private:
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
     bool is_between_ = false;   // left one shard and has not arrived on the other
     bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
-    bool is_dry_ = false;   // the last read found nothing: only the transport can tell of more
+    bool is_fresh_ = true;   // nothing has come yet: its first bytes say which wire this is
+    bool is_mute_ = false;   // its codec could not say something: the stream ends with the turn
+    bool is_dry_ = false;    // the last read found nothing: only the transport can tell of more
 };
 
 }   // namespace tambo

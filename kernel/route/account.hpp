@@ -45,11 +45,12 @@ public:
         ++received_;
         active_ = now;
     }
-    Traffic traffic() const noexcept override { return {received_, sent_, bytes_in_, bytes_out_}; }
+    Traffic traffic() const noexcept override { return {received_, sent_, bytes_in_, bytes_out_, bytes_saved_}; }
     void count_bytes(std::size_t in, std::size_t out) noexcept {
         bytes_in_ += in;
         bytes_out_ += out;
     }
+    void count_saved(std::int64_t bytes) noexcept { bytes_saved_ += bytes; }
     Time since() const noexcept override { return since_; }
     Time active() const noexcept override { return active_; }
     bool is_available() const noexcept override { return presence_ != nullptr; }
@@ -91,6 +92,7 @@ private:
     std::unique_ptr<std::deque<std::string>> kept_;   // unacknowledged stanzas as XML, oldest first
     std::size_t max_kept_ = 0;
     std::uint64_t received_ = 0, sent_ = 0, bytes_in_ = 0, bytes_out_ = 0;
+    std::int64_t bytes_saved_ = 0;
     Time since_, active_;
     Slots slots_;
     std::vector<std::pair<std::string, Wheel::Id>> timers_;

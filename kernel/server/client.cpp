@@ -135,7 +135,7 @@ private:
         if (!tail_.empty()) bytes.insert(0, std::exchange(tail_, {}));
         std::string_view rest{bytes};
         while (!rest.empty()) {
-            const auto frame = here.xml->find(rest, seen_, state_, no_limits);
+            const auto frame = here.xml->find(rest, seen_, stream_, no_limits);
             if (frame.found != Codec::Found::frame) {
                 seen_ = rest.size();
                 tail_ = rest;
@@ -148,10 +148,9 @@ private:
     }
 
     void take_frame(Shard& here, std::string_view frame) {
-        StreamContext context;
         StreamHeader header;
         Stanza stanza;
-        const auto kind = here.xml->decode(frame, no_limits, context, header, stanza).kind;
+        const auto kind = here.xml->decode(frame, no_limits, stream_, header, stanza).kind;
         if (kind == Codec::Kind::footer) return channel_->close();
         if (kind != Codec::Kind::stanza || !stanza.adopt()) return;
         if (stanza.kind() != Stanza::Kind::other) return hear(stanza);
@@ -210,7 +209,7 @@ private:
     std::shared_ptr<Pipe::Channel> channel_;   // shared with the server's end
 
     // Of the shard.
-    Codec::State state_{};
+    Codec::Stream stream_;
     std::string tail_;       // of an unfinished frame
     std::size_t seen_ = 0;   // bytes of tail_ that the framer has looked at
 

@@ -24,12 +24,16 @@ void add(Stats::Kinds& to, const KindFigures& from) {
     to.iqs += from.iqs.value();
 }
 
-void add(std::vector<Stats::Wire>& to, const std::vector<Stats::Wire>& from) {
+void add(std::vector<Stats::Wire>& to, const std::deque<Wire>& from) {
     for (const auto& wire : from) {
-        auto at = std::ranges::find(to, wire.codec, &Stats::Wire::codec);
-        if (at == to.end()) at = to.insert(at, {wire.codec, 0, 0});
-        at->bytes_in += wire.bytes_in;
-        at->bytes_out += wire.bytes_out;
+        const auto& figures = wire.figures;
+        if (figures.bytes_in + figures.bytes_out == 0) continue;
+        auto at = std::ranges::find(to, wire.name, &Stats::Wire::codec);
+        if (at == to.end()) at = to.insert(at, {.codec = wire.name});
+        at->bytes_in += figures.bytes_in;
+        at->bytes_out += figures.bytes_out;
+        at->saved_in += figures.saved_in;
+        at->saved_out += figures.saved_out;
     }
 }
 

@@ -33,7 +33,7 @@ Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
       clock_timer_(io) {
     read_buffer.resize(read_buffer_bytes);
     store->restrict_to([this](std::string_view table) { must_be_declared(table); });
-    codecs.emplace_back("xml", xml.get());
+    wires.push_back({.name = "xml", .codec = xml.get()});
 }
 
 Shard::~Shard() {
@@ -202,26 +202,15 @@ void Shard::introduce(Instance& newcomer) {
         if (account->is_loaded()) newcomer.wires().fire(AccountEvent::loaded, *account, nullptr);
 }
 
-void Shard::set_codec(Codec& codec) {
-    for (auto& [name, known] : codecs) {
-        if (name != codec.name()) continue;
-        known = &codec;
-        return;
-    }
-    codecs.emplace_back(std::string{codec.name()}, &codec);
-}
-
 void Shard::must_be_declared(std::string_view table) const {
     if (!hooks.keeps(table))
         throw std::logic_error(
             fmt::format("table {} is written, but no module declares it: w.keeps(\"{}\", …)", table, table));
 }
 
-void Shard::count_bytes(std::string_view codec, std::size_t in, std::size_t out) {
-    auto at = std::ranges::find(wires, codec, &Stats::Wire::codec);
-    if (at == wires.end()) at = wires.insert(at, {std::string{codec}, 0, 0});
-    at->bytes_in += in;
-    at->bytes_out += out;
+void Shard::count_bytes(Wire& wire, std::size_t in, std::size_t out) {
+    wire.figures.bytes_in += in;
+    wire.figures.bytes_out += out;
     Figures::add(figures.bytes_in, in);
     Figures::add(figures.bytes_out, out);
 }

@@ -26,6 +26,7 @@
 #include "server/kernel.hpp"
 #include "shard/wheel.hpp"
 #include "store/store_service.hpp"
+#include "stream/wire.hpp"
 
 namespace tambo {
 
@@ -105,7 +106,13 @@ public:
     }
     /// A module that was not there before hears of the accounts that are in memory (Event::loaded).
     void introduce(Instance& newcomer);
-    void set_codec(Codec& codec);   ///< new streams and moved ones use it by its name
+    Wire* find_wire(std::string_view name) noexcept;   ///< one that can be spoken; null if there is none
+    /// All streams of that name use it from now on.
+    void set_codec(Codec& codec, Instance& owner);
+    /// What `codec` could not go on with, for whoever wants to swap it in: a sentence, or nothing.
+    std::string objection_to(const Codec& codec) const;
+    /// Ends the streams that still depend on codecs of this instance (RFC 6120 §4.9.3.16).
+    void withdraw_codecs(const Instance& owner);
     /// Throws if no module said that it keeps this table (Wiring::keeps).
     void must_be_declared(std::string_view table) const;
     void run_timer(const Jid& full, const std::string& name);
@@ -150,7 +157,7 @@ public:
     asio::io_context& io;
     Hooks hooks;
     std::unique_ptr<Codec> xml;
-    std::vector<std::pair<std::string, Codec*>> codecs;
+    std::deque<Wire> wires;   ///< the first is XML; none ever leaves
     std::unique_ptr<StoreService::Front> store;
     JidCache jids;
     ShardJournal journal;
@@ -160,9 +167,7 @@ public:
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into
     Figures figures;
-    /// Bytes by codec; this shard's thread only.
-    std::vector<Stats::Wire> wires;
-    void count_bytes(std::string_view codec, std::size_t in, std::size_t out);
+    void count_bytes(Wire& wire, std::size_t in, std::size_t out);
     Meter meter;
     std::atomic<const char*> crumb{nullptr};   ///< the name of the module that runs now
     Instance* running = nullptr;               ///< … and itself; this shard's thread only

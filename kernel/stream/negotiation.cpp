@@ -23,8 +23,9 @@ Negotiation::~Negotiation() {
 }
 
 void Negotiation::refresh_info() {
+    info_.codec = connection_.codec_name();
     info_.is_secure = connection_.is_secure();
-    info_.can_secure = !info_.is_secure && connection_.entrance().may_start_tls;
+    info_.can_secure = !info_.is_secure && connection_.entrance().may_start_tls && connection_.wire().is_xml();
     info_.may_authenticate = info_.is_secure || connection_.entrance().plaintext_auth;
     const auto& limits = connection_.shard().kernel.settings.limits;
     const bool is_known = !info_.account.empty();
@@ -154,6 +155,7 @@ void Negotiation::step_ended() {
         restart_wanted_ = false;
         return connection_.restart(connection_.shard().kernel.home(info_.account));
     }
+    if (auto* wire = std::exchange(wire_wanted_, nullptr)) return connection_.restart(*wire);
     if (bound_ != nullptr) finished_ = true;
     connection_.resume_input();
 }
@@ -172,6 +174,11 @@ Later<Stanza> Negotiation::receive() {
 void Negotiation::close(StreamCondition condition, std::string_view text) { connection_.close_stream(condition, text); }
 
 void Negotiation::start_tls() { tls_wanted_ = true; }
+
+bool Negotiation::switch_codec(std::string_view name) {
+    wire_wanted_ = connection_.shard().find_wire(name);
+    return wire_wanted_ != nullptr;
+}
 
 Bytes Negotiation::channel_binding(std::string_view type) const {
     const auto* tls = connection_.tls();

@@ -18,6 +18,7 @@ class Connection;
 class LocalAccount;
 class LocalSession;
 struct Guest;
+struct Wire;
 
 /// Belongs to its connection, until a session is bound to that. Knows no sockets: what it wants done, it asks of
 /// Connection.
@@ -43,6 +44,7 @@ public:
     Later<Stanza> receive() override;
     void close(StreamCondition condition, std::string_view text = {}) override;
     void start_tls() override;
+    bool switch_codec(std::string_view name) override;
     Bytes channel_binding(std::string_view type) const override;
     void authenticated(const Jid& bare) override;
     bool failed_attempt() override;
@@ -71,6 +73,7 @@ private:
     unsigned failures_ = 0;
     bool restart_wanted_ = false, tls_wanted_ = false, finished_ = false, is_welcoming_ = false;
     LocalSession* bound_ = nullptr;
+    Wire* wire_wanted_ = nullptr;
     std::shared_ptr<bool> alive_;   // for answers that come when the stream is gone; this shard only
 };
 

@@ -63,6 +63,13 @@ void escape_to(std::string& out, std::string_view text) { escape_from(out, text,
 
 void escape_attribute_to(std::string& out, std::string_view value) { escape_from(out, value, Care::attribute); }
 
+std::size_t escaped_attribute_size(std::string_view value) noexcept {
+    auto size = value.size();
+    for (const char c : value)
+        if (care[static_cast<unsigned char>(c)] >= Care::attribute) size += escaped(c).size() - 1;
+    return size;
+}
+
 void write_attribute(std::string& out, std::string_view name, std::string_view value) {
     out += ' ';
     out += name;

@@ -41,25 +41,27 @@ class XmlCodec final : public Codec {
 public:
     std::string_view name() const noexcept override { return "xml"; }
 
-    Frame find(std::string_view bytes, std::size_t seen, State& state, const FrameLimits& limits) override {
+    Frame find(std::string_view bytes, std::size_t seen, Stream& stream, const FrameLimits& limits) override {
         Framer framer;
-        std::memcpy(&framer, state.data(), sizeof framer);
+        std::memcpy(&framer, stream.state.data(), sizeof framer);
         const auto frame = framer.find(bytes, seen, limits);
-        std::memcpy(state.data(), &framer, sizeof framer);
+        std::memcpy(stream.state.data(), &framer, sizeof framer);
         return frame;
     }
 
-    Decoded decode(std::string_view frame, const FrameLimits& limits, StreamContext& context, StreamHeader& header,
+    Decoded decode(std::string_view frame, const FrameLimits& limits, Stream& stream, StreamHeader& header,
                    Stanza& stanza) override {
         if (!frame.starts_with('<')) return {.kind = Kind::nothing};
         if (frame.starts_with("</")) return read_footer(frame);
-        if (frame.starts_with("<?") || is_tag_named(frame, stream_tag)) return read_header(frame, context, header);
-        if (const auto fault = reader_.read(frame, context.declarations, limits.bytes, stanza.tape()))
+        if (frame.starts_with("<?") || is_tag_named(frame, stream_tag)) return read_header(frame, stream, header);
+        const auto* context = stream.context();
+        const auto& declarations = context != nullptr ? context->declarations : none_;
+        if (const auto fault = reader_.read(frame, declarations, limits.bytes, stanza.tape()))
             return refused(fault->condition, fault->text);
         return {.kind = Kind::stanza};
     }
 
-    void write_header(std::string& out, const StreamHeader& header) override {
+    void write_header(std::string& out, const StreamHeader& header, Stream&) override {
         out +=
             "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'";
         const std::pair<std::string_view, std::string_view> attributes[] = {
@@ -71,8 +73,14 @@ public:
         out += '>';
     }
     void write_footer(std::string& out) override { out += footer; }
-    void write(std::string& out, const Stanza& stanza) override { stanza.write(out); }
-    void write_element(std::string& out, std::string_view xml) override { out += xml; }
+    bool write(std::string& out, const Stanza& stanza, Stream&) override {
+        stanza.write(out);
+        return true;
+    }
+    bool write_element(std::string& out, std::string_view xml, Stream&) override {
+        out += xml;
+        return true;
+    }
 
 private:
     static Decoded read_footer(std::string_view frame) {
@@ -84,7 +92,7 @@ private:
     }
 
     // RFC 6120 §4.7, §4.8, §4.9.3
-    static Decoded read_header(std::string_view frame, StreamContext& context, StreamHeader& header) {
+    static Decoded read_header(std::string_view frame, Stream& stream, StreamHeader& header) {
         Tape tape;
         if (const auto fault = TapeParser{{}}.read(std::string{frame}.append(footer), tape))
             return refused(fault->condition, fault->text);
@@ -101,10 +109,13 @@ private:
                   .id = {},
                   .version = std::string{root.attribute("version")},
                   .lang = std::string{root.lang()}};
-        context = {.declarations = further_declarations(tape), .lang = header.lang};
+        auto declarations = further_declarations(tape);
+        if (!declarations.empty() || !header.lang.empty())
+            stream.make_context() = {.declarations = std::move(declarations), .lang = header.lang, .in = {}, .out = {}};
         return {.kind = Kind::header};
     }
 
+    const std::string none_;
     Reader reader_;
 };
 

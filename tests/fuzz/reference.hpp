@@ -176,7 +176,7 @@ public:
     void hear(std::string_view bytes) {
         pending_ += bytes;
         while (!outcome_.is_refused && !pending_.empty()) {
-            const auto frame = codec_->find(pending_, seen_, state_, limits_);
+            const auto frame = codec_->find(pending_, seen_, stream_, limits_);
             seen_ = frame.found == Codec::Found::need_more ? frame.looked : 0;
             if (frame.found == Codec::Found::error) refuse(frame.condition, frame.text);
             if (frame.found != Codec::Found::frame) break;
@@ -197,7 +197,7 @@ private:
     }
     void take(std::string_view frame) {
         Stanza stanza;
-        const auto decoded = codec_->decode(frame, limits_, context_, header_, stanza);
+        const auto decoded = codec_->decode(frame, limits_, stream_, header_, stanza);
         if (decoded.kind == Codec::Kind::error) refuse(decoded.condition, decoded.text);
         if (decoded.kind == Codec::Kind::footer) outcome_.has_ended = true;
         if (decoded.kind != Codec::Kind::stanza) return;
@@ -207,8 +207,7 @@ private:
 
     FrameLimits limits_;
     std::unique_ptr<Codec> codec_;
-    Codec::State state_{};
-    StreamContext context_;
+    Codec::Stream stream_{};
     StreamHeader header_;
     std::string pending_;
     std::size_t seen_ = 0;

@@ -20,9 +20,8 @@ constexpr std::string_view plain_header =
 /// A stream through the codec, as the kernel runs it: what came out, in order.
 struct Talk {
     std::unique_ptr<Codec> codec = make_xml_codec();
-    Codec::State state{};
+    Codec::Stream stream{};
     FrameLimits limits{};
-    StreamContext context;
     StreamHeader header;
     Stanza stanza;
     std::vector<std::string> heard;
@@ -30,7 +29,7 @@ struct Talk {
 
     void hear(std::string_view bytes) {
         while (!bytes.empty() && !refused) {
-            const auto frame = codec->find(bytes, 0, state, limits);
+            const auto frame = codec->find(bytes, 0, stream, limits);
             if (frame.found == Codec::Found::error) refused = frame.condition;
             if (frame.found != Codec::Found::frame) return;
             take(bytes.substr(0, frame.used));
@@ -38,7 +37,7 @@ struct Talk {
         }
     }
     void take(std::string_view frame) {
-        const auto decoded = codec->decode(frame, limits, context, header, stanza);
+        const auto decoded = codec->decode(frame, limits, stream, header, stanza);
         switch (decoded.kind) {
             case Codec::Kind::nothing:
                 return;
@@ -84,17 +83,26 @@ TEST(XmlCodec, hears_a_stream_from_header_to_footer) {
     EXPECT_EQ(talk.header.version, "1.0");
     EXPECT_EQ(talk.header.lang, "en");
     EXPECT_EQ(talk.header.id, "");
-    EXPECT_EQ(talk.context.lang, "en");
-    EXPECT_EQ(talk.context.declarations, "");
+    ASSERT_NE(talk.stream.context(), nullptr);
+    EXPECT_EQ(talk.stream.context()->lang, "en");
+    EXPECT_EQ(talk.stream.context()->declarations, "");
 }
 
 TEST(XmlCodec, carries_the_headers_declarations_into_its_stanzas) {
     Talk talk;
     talk.hear(header_with(" xmlns:p='urn:&quot;p' xmlns:xml='http://www.w3.org/XML/1998/namespace'"));
-    EXPECT_EQ(talk.context.declarations, " xmlns:p='urn:&quot;p'");
+    ASSERT_NE(talk.stream.context(), nullptr);
+    EXPECT_EQ(talk.stream.context()->declarations, " xmlns:p='urn:&quot;p'");
     talk.hear("<message><p:x/></message><iq p:a='1'/><presence/>");
     EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<message><p:x xmlns:p='urn:&quot;p'/></message>",
                                                     "<iq xmlns:p='urn:&quot;p' p:a='1'/>", "<presence/>"}));
+}
+
+TEST(XmlCodec, keeps_nothing_for_a_stream_with_a_usual_header) {
+    Talk talk;
+    talk.hear(plain_header);
+    talk.hear("<iq/>");
+    EXPECT_EQ(talk.stream.context(), nullptr);
 }
 
 // RFC 6120 §4.8, §4.9.3
@@ -127,12 +135,11 @@ TEST(XmlCodec, refuses_an_end_tag_that_is_not_the_streams) {
 TEST(XmlCodec, serves_many_streams_with_one_reader) {
     Talk romeo;
     romeo.hear(header_with(" xmlns:p='urn:romeo'"));
-    Codec::State juliets{};
-    StreamContext none;
+    Codec::Stream juliets{};
     EXPECT_EQ(romeo.codec->find(plain_header, 0, juliets, {}).used, plain_header.size());
     romeo.hear("<iq><p:x/></iq>");
     std::string open = "<p:x/>";
-    const auto refused = romeo.codec->decode(open, {}, none, romeo.header, romeo.stanza);
+    const auto refused = romeo.codec->decode(open, {}, juliets, romeo.header, romeo.stanza);
     EXPECT_EQ(refused.condition, not_well_formed) << "Juliet never declared that prefix";
     romeo.hear("<iq/>");
     EXPECT_EQ(romeo.heard.back(), "<iq/>");
@@ -141,13 +148,14 @@ TEST(XmlCodec, serves_many_streams_with_one_reader) {
 TEST(XmlCodec, writes_what_it_reads) {
     Talk talk;
     std::string out;
-    talk.codec->write_header(out, {.to = "a@b/'", .from = "montague.lit", .id = "1", .version = "1.0", .lang = "en"});
+    talk.codec->write_header(out, {.to = "a@b/'", .from = "montague.lit", .id = "1", .version = "1.0", .lang = "en"},
+                             talk.stream);
     EXPECT_EQ(
         out,
         "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
         "id='1' from='montague.lit' to='a@b/&apos;' version='1.0' xml:lang='en'>");
-    talk.codec->write_element(out, "<stream:features/>");
-    talk.codec->write(out, Stanza::presence({}, {}));
+    talk.codec->write_element(out, "<stream:features/>", talk.stream);
+    talk.codec->write(out, Stanza::presence({}, {}), talk.stream);
     talk.codec->write_footer(out);
     talk.hear(out);
     EXPECT_EQ(talk.heard, (std::vector<std::string>{"header", "<stream:features/>", "<presence/>", "footer"}));

@@ -23,6 +23,7 @@ enum class Phase : std::uint8_t {
 /// What is known of a stream under negotiation.
 struct StreamInfo {
     std::string domain;                 ///< whom the client's stream header named; one of our hosts
+    std::string codec;                  ///< how this stream is written: "xml", or what a module brought
     bool is_secure = false;             ///< TLS is on
     bool can_secure = false;            ///< there is a certificate, and TLS is not on yet
     bool may_authenticate = false;      ///< secure, or the ini allows authentication in the clear on this listener
@@ -49,6 +50,8 @@ public:
 
     /// After <proceed/>: throws away what the client sent too early, then waits for its ClientHello.
     virtual void start_tls() = 0;
+    /// XEP-0138: when the step has ended, the stream restarts in this codec. False if no module provides it (any more).
+    virtual bool switch_codec(std::string_view name) = 0;
     /// RFC 5929/9266 channel binding data: "tls-exporter", "tls-unique", "tls-server-end-point"; empty if there is
     /// none.
     virtual Bytes channel_binding(std::string_view type) const = 0;

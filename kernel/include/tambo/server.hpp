@@ -122,7 +122,7 @@ TAMBO_API std::string in_words(const SwapReport& report);
 struct SessionInfo {
     std::string jid;       ///< full
     std::string address;   ///< the peer's; empty while it has no connection
-    std::string codec;     ///< "xml", "funxmpp"
+    std::string codec;     ///< "xml", "funxmpp", "funxmpp-page"
     std::string show;      ///< "available", "away", "chat", "dnd", "xa", "unavailable"
     int priority = 0;
     bool is_connected = false, is_secure = false;
@@ -166,6 +166,7 @@ struct Stats {
     struct Wire {
         std::string codec;
         std::uint64_t bytes_in = 0, bytes_out = 0;
+        std::int64_t saved_in = 0, saved_out = 0;   ///< bytes that XML would have taken more
     };
     struct Kinds {
         std::uint64_t messages = 0, presences = 0, iqs = 0;

@@ -27,12 +27,13 @@ struct Link {
     bool is_connected = false;   ///< false: a session that is kept for resumption
     bool is_secure = false;      ///< TLS, or a transport that needs none (in process)
     std::string_view address;    ///< the peer's, without port
-    std::string_view codec;      ///< "xml", "funxmpp"
+    std::string_view codec;      ///< "xml", "funxmpp", "funxmpp-page"
 };
 
 /// What went through one session so far; it counts on over resumptions.
 struct Traffic {
     std::uint64_t stanzas_in = 0, stanzas_out = 0, bytes_in = 0, bytes_out = 0;
+    std::int64_t bytes_saved = 0;   ///< what XML would have taken more, both ways
 };
 
 /// One bound resource (RFC 6120 §7). Lives on its account's home shard; outlives its connection while it is resumable.

@@ -1,0 +1,46 @@
+// Which codec each wire format has at the moment.
+#include <algorithm>
+
+#include "module/instance.hpp"
+#include "shard/shard.hpp"
+
+namespace tambo {
+
+Wire* Shard::find_wire(std::string_view name) noexcept {
+    const auto at = std::ranges::find(wires, name, &Wire::name);
+    return at == wires.end() || at->codec == nullptr ? nullptr : &*at;
+}
+
+void Shard::set_codec(Codec& codec, Instance& owner) {
+    auto at = std::ranges::find(wires, codec.name(), &Wire::name);
+    if (at == wires.end()) at = wires.insert(at, {.name = std::string{codec.name()}});
+    at->codec = &codec;
+    at->owner = &owner;
+    at->version = codec.version();
+    if (std::ranges::find(at->written, at->version) == at->written.end()) at->written.push_back(at->version);
+}
+
+std::string Shard::objection_to(const Codec& codec) const {
+    const auto at = std::ranges::find(wires, codec.name(), &Wire::name);
+    if (at == wires.end() || at->codec == nullptr) return {};
+    for (const auto version : at->written)
+        if (!codec.reads(version))
+            return fmt::format("its codec {} can't go on with what version {} of it remembers of its streams", at->name,
+                               version);
+    return {};
+}
+
+void Shard::withdraw_codecs(const Instance& owner) {
+    for (auto& wire : wires) {
+        if (wire.owner != &owner) continue;   // a newer version took over
+        std::vector<std::shared_ptr<Connection>> speakers;
+        for (const auto& [raw, connection] : connections_)
+            if (&raw->wire() == &wire) speakers.push_back(connection);
+        for (const auto& connection : speakers)
+            connection->close_stream(StreamCondition::reset, "the server does not speak this any more");
+        wire.codec = nullptr;
+        wire.written.clear();
+    }
+}
+
+}   // namespace tambo
