@@ -11,6 +11,8 @@
 
 #include <tambo/server.hpp>
 
+#include "crash.hpp"
+#include "supervise.hpp"
 #include "systemd.hpp"
 
 namespace {
@@ -60,6 +62,7 @@ int serve(const std::string& file) {
 
     tambo::Server::Options options;
     options.sockets = systemd::sockets();
+    options.crash_note = &crash::note_signals();
     tambo::Server server{tambo::Config::load(file), std::move(options)};
     server.start();
     systemd::ready(status(server));
@@ -86,11 +89,16 @@ int serve(const std::string& file) {
 int main(int argc, char** argv) {
     CLI::App app{"tambod - an XMPP server whose every feature can be swapped while people chat"};
     std::string file = default_file, backup;
-    bool only_check = false;
+    bool only_check = false, supervised = false;
     app.add_option("-c,--config,file", file, "the ini file")->capture_default_str();
-    app.add_flag("--check", only_check, "look for mistakes in the ini file and in the modules, start nothing");
-    app.add_option("--restore", backup,
-                   "put a backup (tamboctl backup) in the place of the store's data, start nothing");
+    auto* check_flag =
+        app.add_flag("--check", only_check, "look for mistakes in the ini file and in the modules, start nothing");
+    auto* restoring = app.add_option("--restore", backup,
+                                     "put a backup (tamboctl backup) in the place of the store's data, start nothing");
+    app.add_flag("--supervise", supervised,
+                 "serve in a child process; hold its ports, and start it again when it dies by a signal")
+        ->excludes(check_flag)
+        ->excludes(restoring);
     app.set_version_flag("--version", std::string{"tambod "} + std::string{tambo::version()});
     try {
         app.parse(argc, argv);
@@ -99,7 +107,8 @@ int main(int argc, char** argv) {
     }
     try {
         if (!backup.empty()) return restore(file, backup);
-        return only_check ? check(file) : serve(file);
+        if (only_check) return check(file);
+        return supervised ? supervise::run(file) : serve(file);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "tambod: %s\n", e.what());
         return 1;

@@ -18,6 +18,7 @@ Module::~Module() = default;
 Breadcrumb::Breadcrumb(Instance& instance) noexcept
     : shard_(instance.home()),
       outer_instance_(std::exchange(shard_.running, &instance)),
+      crumb_(instance.crumb()),
       outer_(shard_.crumb.load(std::memory_order_relaxed)),
       measured_(shard_.meter.is_on()) {
     shard_.crumb.store(instance.crumb(), std::memory_order_relaxed);
@@ -264,6 +265,8 @@ Later<Result<Nothing>> Instance::run_in_pool(std::function<void()> job) {
     ++running_;
     asio::post(shard_.kernel.pool, [this, state = later.state(), job = std::move(job)]() mutable {
         std::string why;
+        use_signal_stack();
+        const ThreadCrumb here{crumb_};
         try {
             job();
         } catch (const std::exception& e) {

@@ -15,6 +15,7 @@
 
 #include "module/image.hpp"
 #include "route/hooks.hpp"
+#include "server/crash_note.hpp"
 #include "server/figures.hpp"
 #include "server/log.hpp"
 #include "shard/wheel.hpp"
@@ -172,6 +173,7 @@ public:
 private:
     Shard& shard_;
     Instance* outer_instance_;
+    const ThreadCrumb crumb_;
     const char* outer_;
     ModuleCost* outer_cost_ = nullptr;
     bool measured_;

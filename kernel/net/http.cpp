@@ -5,7 +5,6 @@
 #include <stdexcept>
 #include <system_error>
 
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -14,6 +13,7 @@
 #include <fmt/chrono.h>
 
 #include "net/http_request.hpp"
+#include "net/listening.hpp"
 
 namespace tambo {
 
@@ -238,27 +238,18 @@ private:
 
 // --- the door
 
-HttpServer::HttpServer(HttpSettings settings, List domains, Handler handler, Log& log)
-    : settings_(std::move(settings)), domains_(std::move(domains)), handler_(std::move(handler)), log_(log) {
-    const bool everywhere = settings_.address == "*";
-    try {
-        const auto address =
-            everywhere ? asio::ip::address{asio::ip::address_v6::any()} : asio::ip::make_address(settings_.address);
-        acceptor_.open(address.is_v6() ? tcp::v6() : tcp::v4());
-        acceptor_.set_option(tcp::acceptor::reuse_address{true});
-        if (everywhere) acceptor_.set_option(asio::ip::v6_only{false});
-        acceptor_.bind({address, settings_.port});
-        acceptor_.listen();
-        port_ = acceptor_.local_endpoint().port();
-        if (!address.is_loopback())
-            log_.warning(
-                "[http] listens on {}, not only for this machine: whoever reaches it can read all figures; "
-                "put a proxy with a login in front of it",
-                settings_.address);
-    } catch (const boost::system::system_error& e) {
-        throw std::runtime_error(fmt::format("[http] cannot listen on {} port {}: {}; is another server running there?",
-                                             settings_.address, settings_.port, e.code().message()));
-    }
+HttpServer::HttpServer(HttpSettings settings, List domains, Handler handler, Log& log, std::optional<int> ready)
+    : settings_(std::move(settings)),
+      domains_(std::move(domains)),
+      handler_(std::move(handler)),
+      log_(log),
+      acceptor_(ready ? take_over(io_, *ready, "[http]") : listen_on(io_, settings_.address, settings_.port, "[http]")),
+      port_(acceptor_.local_endpoint().port()) {
+    if (!acceptor_.local_endpoint().address().is_loopback())
+        log_.warning(
+            "[http] listens on {}, not only for this machine: whoever reaches it can read all figures; "
+            "put a proxy with a login in front of it",
+            settings_.address);
 }
 
 HttpServer::~HttpServer() { stop(); }

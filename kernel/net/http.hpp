@@ -42,8 +42,9 @@ public:
     /// Called on the listener's thread; it only passes the request on.
     using Handler = std::function<void(HttpRequest, HttpAnswer)>;
 
-    /// Binds; throws std::runtime_error with a sentence. `domains` are the names that it answers to, besides loopback.
-    HttpServer(HttpSettings settings, List domains, Handler handler, Log& log);
+    /// Binds, or takes over a socket that listens already; throws std::runtime_error with a sentence. `domains` are the
+    /// names that it answers to, besides loopback.
+    HttpServer(HttpSettings settings, List domains, Handler handler, Log& log, std::optional<int> ready = {});
     ~HttpServer();
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
@@ -65,9 +66,9 @@ private:
     std::unordered_map<Visit*, std::weak_ptr<Visit>> visits_;   // those that are still there
     bool told_full_ = false;
     boost::asio::io_context io_{1};   // outlived by all that its last handlers touch
-    boost::asio::ip::tcp::acceptor acceptor_{io_};
+    boost::asio::ip::tcp::acceptor acceptor_;
     boost::asio::steady_timer pause_{io_};
-    std::uint16_t port_ = 0;
+    const std::uint16_t port_;
     std::thread thread_;
 };
 

@@ -2,10 +2,8 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <boost/asio/ip/v6_only.hpp>
-
+#include "net/listening.hpp"
 #include "net/socket.hpp"
 #include "shard/shard.hpp"
 
@@ -15,7 +13,6 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-constexpr int backlog = 4096;
 constexpr Duration pause_when_exhausted{100};   // out of descriptors: trying again at once would only burn the CPU
 
 void tune(tcp::socket& socket, const LimitSettings& limits) {
@@ -39,53 +36,10 @@ Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::
     entrance_.name = settings.name;
     entrance_.direct_tls = settings.kind == ListenerSettings::Kind::tls;
     entrance_.plaintext_auth = settings.plaintext_auth;
-    for (const int descriptor : ready) take_over(descriptor);
-    if (ready.empty()) open(settings);
-}
-
-void Listener::open(const ListenerSettings& settings) {
-    try {
-        if (settings.address != "*") {
-            open({boost::asio::ip::make_address(settings.address), port_});
-        } else {
-            try {
-                open({tcp::v6(), port_});   // both families in one, unless the machine has no IPv6
-            } catch (const boost::system::system_error&) {
-                doors_.clear();
-                open({tcp::v4(), port_});
-            }
-        }
-    } catch (const boost::system::system_error& e) {
-        throw std::runtime_error(
-            fmt::format("[listener {}] cannot listen on {} port {}: {}; is another server running there?",
-                        settings.name, settings.address, settings.port, e.code().message()));
-    }
-}
-
-void Listener::open(const tcp::endpoint& endpoint) {
-    tcp::acceptor acceptor{kernel_.shards.front()->io};
-    acceptor.open(endpoint.protocol());
-    acceptor.set_option(tcp::acceptor::reuse_address{true});
-    if (endpoint.address().is_v6() && endpoint.address().is_unspecified())
-        acceptor.set_option(boost::asio::ip::v6_only{false});
-    acceptor.bind(endpoint);
-    acceptor.listen(backlog);
-    add(std::move(acceptor));
-}
-
-void Listener::take_over(int descriptor) {
-    sockaddr_storage name{};
-    socklen_t length = sizeof name;
-    const bool has_name = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &length) == 0;   // NOLINT: API
-    int listens = 0;
-    socklen_t size = sizeof listens;
-    ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size);
-    if (!has_name || listens == 0 || (name.ss_family != AF_INET && name.ss_family != AF_INET6)) {
-        ::close(descriptor);
-        throw std::runtime_error(fmt::format(
-            "[listener {}] was given descriptor {}, which is no TCP socket that listens", entrance_.name, descriptor));
-    }
-    add({kernel_.shards.front()->io, name.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), descriptor});
+    auto& io = kernel.shards.front()->io;
+    const auto whose = fmt::format("[listener {}]", settings.name);
+    for (const int descriptor : ready) add(take_over(io, descriptor, whose));
+    if (ready.empty()) add(listen_on(io, settings.address, settings.port, whose));
 }
 
 void Listener::add(tcp::acceptor acceptor) {

@@ -32,9 +32,6 @@ private:
     struct Door {
         boost::asio::ip::tcp::acceptor acceptor;
     };
-    void open(const ListenerSettings& settings);
-    void open(const boost::asio::ip::tcp::endpoint& endpoint);
-    void take_over(int descriptor);
     void add(boost::asio::ip::tcp::acceptor acceptor);
     void accept(Door& door);
     void welcome(Shard& shard, boost::asio::ip::tcp::socket socket);

@@ -54,7 +54,8 @@ private:
     void end_pool();
     void take_down();
     void open_control();
-    void open_listeners();
+    void open_doors();
+    std::vector<int> take_sockets(std::string_view listener);
 
     const bool own_threads_;
     std::vector<Socket> sockets_;   // until their listeners have them

@@ -71,6 +71,8 @@ Kernel::Kernel(Config c, Server::Options options)
       settings(read_settings(config, declared)),
       data_lock(settings.server.data),
       clock(options.clock ? std::move(options.clock) : std::make_shared<SystemClock>()),
+      crash_notes(settings.server.data, options.crash_note, {settings.kernel.blame, settings.kernel.blame_window},
+                  clock->now()),
       logger(settings.log, std::move(options.log), clock),
       log(logger.named("tambo")),
       tls({settings.tls.allow_tls12, settings.tls.ciphers, settings.tls.sessions}, *log),

@@ -18,6 +18,7 @@
 
 #include "net/gate.hpp"
 #include "net/tls.hpp"
+#include "server/crash_note.hpp"
 #include "server/data_lock.hpp"
 #include "server/figures.hpp"
 #include "server/log.hpp"
@@ -42,6 +43,7 @@ struct Kernel {
     const Settings settings;
     const DataLock data_lock;   ///< before anything of the folder is touched, until nothing uses it any more
     const std::shared_ptr<Clock> clock;
+    CrashNotes crash_notes;   ///< the loader's, under its lock
     FigureBoard board;
     Logger logger;
     std::unique_ptr<NamedLog> log;   ///< the kernel's own lines

@@ -441,6 +441,12 @@ KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declar
     SectionReader section{config, "kernel", declared};
     KernelSettings kernel;
     section.read(kernel.watch, "watch", "reload a module when its file changes, for those who write modules");
+    section.count(
+        kernel.blame, "blame",
+        "a module that ran at so many crashes of the process within blame_window stays out at the next start; "
+        "0: never",
+        0, 100);
+    section.time(kernel.blame_window, "blame_window", "see blame", std::chrono::seconds{1});
     return kernel;
 }
 

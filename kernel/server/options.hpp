@@ -70,6 +70,8 @@ struct TlsSettings {
 /// [kernel]: how the kernel treats its modules.
 struct KernelSettings {
     bool watch = false;   ///< a module whose file changes is reloaded
+    unsigned blame = 3;   ///< crashes of the process for which a module stays out of the next start; 0: never
+    Duration blame_window = std::chrono::minutes{10};   ///< within which they count
 };
 
 /// [log]
@@ -91,6 +93,9 @@ struct ListenerSettings {
     std::uint16_t port = 5222;     ///< 0: any free one
     bool plaintext_auth = false;   ///< let clients log in without TLS
 };
+
+/// What Server::port() and Server::Socket call the one of [http].
+constexpr std::string_view http_listener = "http";
 
 /// [http]
 struct HttpSettings {

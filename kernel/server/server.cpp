@@ -80,6 +80,7 @@ Server::Impl::Impl(Config config, Options options)
     const SignalsBlocked of_our_threads;
     kernel_ = std::make_unique<Kernel>(std::move(config), std::move(options));
     const auto& settings = kernel_->settings;
+    if (const auto& news = kernel_->crash_notes.news(); !news.empty()) kernel_->log->warning("{}", news);
     open_control();   // first of all: where another server runs, nothing may be touched
     if (!settings.server.run.empty()) clean_run_folder(settings.server.run);
     if (!settings.listeners.empty()) load_certificates(*kernel_);
@@ -95,10 +96,7 @@ Server::Impl::Impl(Config config, Options options)
         check_unknown_keys(names);
         if (names.empty())
             kernel_->log->warning("no module is loaded: clients can connect and nothing else; see [server] modules");
-        open_listeners();
-        if (!settings.http.address.empty())
-            http_ = std::make_unique<HttpServer>(settings.http, settings.server.domains, route_http(*kernel_),
-                                                 *kernel_->log);
+        open_doors();
     } catch (...) {
         take_down();
         throw;
@@ -114,12 +112,15 @@ void Server::Impl::open_control() {
         *kernel_->log);
 }
 
-void Server::Impl::open_listeners() {
-    for (const auto& l : kernel_->settings.listeners) {
-        std::vector<int> ready;
-        for (auto& socket : sockets_)
-            if (socket.listener == l.name) ready.push_back(std::exchange(socket.descriptor, -1));
-        listeners_.push_back(std::make_shared<Listener>(*kernel_, l, ready));
+void Server::Impl::open_doors() {
+    const auto& settings = kernel_->settings;
+    for (const auto& l : settings.listeners)
+        listeners_.push_back(std::make_shared<Listener>(*kernel_, l, take_sockets(l.name)));
+    if (!settings.http.address.empty()) {
+        const auto ready = take_sockets(http_listener);
+        http_ =
+            std::make_unique<HttpServer>(settings.http, settings.server.domains, route_http(*kernel_), *kernel_->log,
+                                         ready.empty() ? std::nullopt : std::optional{ready.front()});
     }
     for (const auto& socket : sockets_)
         if (socket.descriptor >= 0)
@@ -128,6 +129,15 @@ void Server::Impl::open_listeners() {
                             "unit the name is "
                             "FileDescriptorName=)",
                             socket.listener, socket.listener));
+}
+
+// Those that came ready-made for this listener.
+std::vector<int> Server::Impl::take_sockets(std::string_view listener) {
+    std::vector<int> ready;
+    for (auto& socket : sockets_)
+        if (socket.listener == listener && socket.descriptor >= 0)
+            ready.push_back(std::exchange(socket.descriptor, -1));
+    return ready;
 }
 
 Server::Impl::~Impl() {
@@ -165,7 +175,11 @@ void Server::Impl::start() {
     if (watch_) watch_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
-    if (own_threads_) thread_ = std::thread{[this] { supervisor_.run(); }};
+    if (own_threads_)
+        thread_ = std::thread{[this] {
+            use_signal_stack();
+            supervisor_.run();
+        }};
     const auto control = kernel_->settings.server.control.string();
     kernel_->log->info("tambo {} is up: {} shard(s), {} module(s), {}", version(), kernel_->shards.size(),
                        loader_->modules().size(), control.empty() ? "no control socket" : "control socket " + control);
@@ -292,7 +306,7 @@ void Server::stop() { impl_->stop(); }
 std::uint16_t Server::port(std::string_view listener) const {
     for (const auto& l : impl_->listeners())
         if (l->name() == listener) return l->port();
-    if (listener == "http" && impl_->http() != nullptr) return impl_->http()->port();
+    if (listener == http_listener && impl_->http() != nullptr) return impl_->http()->port();
     return 0;
 }
 

@@ -55,6 +55,8 @@ void Shard::start() {
     if (!own_io_) return arm_clock();
     const SignalsBlocked during_start;
     thread_ = std::thread{[this] {
+        use_signal_stack();
+        on_this_thread.shard = static_cast<int>(index);
         be_here();
         arm_clock();
         io.run();

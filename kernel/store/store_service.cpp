@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "server/crash_note.hpp"
 #include "store/signals_blocked.hpp"
 
 namespace tambo {
@@ -156,7 +157,7 @@ public:
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
-    void use(const StoreFactory& factory);
+    void use(const StoreFactory& factory, const char* crumb);
     bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
     bool offer(Request& request);
     void push(Request request);
@@ -165,6 +166,7 @@ public:
 private:
     struct Switch {
         const StoreFactory& factory;
+        const char* crumb;
         std::string error{};
         bool done = false;
     };
@@ -205,9 +207,9 @@ private:
 
 // --- callers' side
 
-void StoreService::Impl::use(const StoreFactory& factory) {
+void StoreService::Impl::use(const StoreFactory& factory, const char* crumb) {
     const std::lock_guard one{one_use_at_a_time_};
-    Switch wanted{factory};
+    Switch wanted{factory, crumb};
     std::unique_lock lock{mutex_};
     switch_ = &wanted;
     wake_.notify_one();
@@ -252,6 +254,7 @@ StoreService::Figures StoreService::Impl::figures() const {
 // --- store thread
 
 void StoreService::Impl::work() {
+    use_signal_stack();
     std::vector<Request> taken;
     for (;;) {
         {
@@ -284,12 +287,14 @@ void StoreService::Impl::change_driver() {
     }
     if (!wanted) return;
     auto error = text_of_failure([&] {
+        const ThreadCrumb newcomer{wanted->crumb};
         auto next = wanted->factory ? wanted->factory.open() : nullptr;
         if (wanted->factory && !next) throw std::runtime_error{"the store plugin made no driver"};
         if (next && driver_ && !next->take_over(driver_->hand_over()))
             throw std::runtime_error{"the new driver cannot take over what the old one has in memory"};
         driver_ = std::move(next);
     });
+    if (error.empty()) on_this_thread.module = wanted->crumb;
     ready_.store(driver_ != nullptr, std::memory_order_release);
     const std::lock_guard lock{mutex_};
     wanted->error = std::move(error);
@@ -435,9 +440,9 @@ StoreService::StoreService(Log& log) : StoreService(log, Limits{}) {}
 StoreService::StoreService(Log& log, Limits limits) : impl_(std::make_unique<Impl>(log, limits)) {}
 StoreService::~StoreService() = default;
 
-void StoreService::use(const StoreFactory& factory) {
+void StoreService::use(const StoreFactory& factory, const char* crumb) {
     if (!factory) run([](StoreDriver&) {});   // what was asked for before is still kept
-    impl_->use(factory);
+    impl_->use(factory, crumb);
 }
 bool StoreService::ready() const noexcept { return impl_->ready(); }
 StoreService::Figures StoreService::figures() const { return impl_->figures(); }

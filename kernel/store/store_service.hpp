@@ -49,7 +49,8 @@ public:
     /// Puts a driver in place (the first one, or the next version's): between two transactions; the old one is
     /// destroyed on the store thread before the call returns. An empty factory only takes the old one away. Throws
     /// std::runtime_error with the text of what the factory threw; the old driver then stays.
-    void use(const StoreFactory& factory);
+    /// `crumb` names the plugin for as long as it is there (ThreadCrumb).
+    void use(const StoreFactory& factory, const char* crumb = nullptr);
     bool ready() const noexcept;
 
     /// Runs `job` in a transaction, then `post(answer(error))` with an empty error on success.

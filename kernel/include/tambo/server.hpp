@@ -1,6 +1,7 @@
 // For host programs: a server as an object (man 3 tambo-embed).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -233,6 +234,20 @@ struct HostModule {
 /// files, and loaded where the configuration names them. That CMake function defines it.
 std::vector<HostModule> linked_modules();
 
+/// Remembers which module ran when the process died. The library installs no signal handlers: a program that wants such
+/// notes gives one of these to its server (Options::crash_note) and calls write() in its own handlers of SIGSEGV,
+/// SIGABRT and their like. The note is kept in the data folder. The next start tells of it, and leaves out a module
+/// that was there too often ([kernel] blame).
+class TAMBO_API CrashNote {
+public:
+    /// Async-signal-safe. To be called on the thread that the signal came to, before anything else, once.
+    void write(int signal) const noexcept;
+
+private:
+    friend class CrashNotes;
+    std::atomic<int> file_{-1};   // while its server has a data folder and has not stopped
+};
+
 /// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream
 /// unless the configuration says so, never changes the working directory, never exits.
 class TAMBO_API Server {
@@ -251,6 +266,7 @@ public:
         bool own_threads = true;
         std::vector<Socket> sockets{};       ///< ready-made, for the listeners of those names
         std::vector<HostModule> modules{};   ///< loaded behind those that the configuration names, in this order
+        CrashNote* crash_note = nullptr;     ///< outlives the server, and the program's signal handlers
     };
 
     /// Reads the configuration, loads modules, opens listeners. Throws ConfigError or std::runtime_error with a
@@ -357,6 +373,17 @@ private:
     class Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+/// Where a server of this configuration listens; the listener of [http] is called "http". For a program that opens the
+/// sockets, and goes on holding them while servers come and go (`tambod --supervise`). Throws ConfigError.
+struct Endpoint {
+    std::string listener, address;   ///< an IP address, or "*"
+    std::uint16_t port = 0;
+    bool operator==(const Endpoint&) const = default;
+};
+TAMBO_API std::vector<Endpoint> endpoints(const Config& config);
+/// Opens such a socket, as the server itself would. Throws std::runtime_error with a sentence.
+TAMBO_API Server::Socket open_socket(const Endpoint& endpoint);
 
 /// Checks a configuration as the server would, modules included, without starting anything. Returns the complaints.
 TAMBO_API std::vector<std::string> check(const Config& config, Server::Options options = {});
