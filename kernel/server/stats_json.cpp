@@ -30,7 +30,13 @@ void write_stanzas(Json& json, const Stats& stats) {
 void write_wires(Json& json, const std::vector<Stats::Wire>& wires) {
     json.list("wires");
     for (const auto& w : wires)
-        json.object().member("codec", w.codec).member("bytes_in", w.bytes_in).member("bytes_out", w.bytes_out).end();
+        json.object()
+            .member("codec", w.codec)
+            .member("bytes_in", w.bytes_in)
+            .member("bytes_out", w.bytes_out)
+            .member("saved_in", w.saved_in)
+            .member("saved_out", w.saved_out)
+            .end();
     json.end_list();
 }
 

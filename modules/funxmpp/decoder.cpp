@@ -27,6 +27,8 @@ Limits possible(Limits limits) noexcept {
 Decoder::Decoder(Dialect dialect, const Limits& limits) noexcept
     : dialect_(dialect), tables_(tables(dialect)), limits_(possible(limits)) {}
 
+void Decoder::set_limits(const Limits& limits) noexcept { limits_ = possible(limits); }
+
 Decoded Decoder::decode(std::string_view payload, Tape& tape, Slots* slots) {
     is_raw_ = false;
     return run(payload, tape, slots);

@@ -47,6 +47,7 @@ inline constexpr std::uint16_t string_form = 1;
 class Decoder {
 public:
     explicit Decoder(Dialect dialect, const Limits& limits = {}) noexcept;
+    void set_limits(const Limits& limits) noexcept;   ///< for the payloads to come
 
     /// `slots`: of this direction of the stream; only the page dialect uses it.
     Decoded decode(std::string_view payload, Tape& tape, Slots* slots = nullptr);
@@ -177,7 +178,7 @@ private:
 
     const Dialect dialect_;
     const Tables& tables_;
-    const Limits limits_;
+    Limits limits_;
 
     // While reading:
     const char *begin_ = nullptr, *at_ = nullptr, *end_ = nullptr;

@@ -52,6 +52,32 @@ bool Encoder::encode(const Tape& tape, std::string& out, Slots* slots) {
     return fits_;
 }
 
+bool Encoder::encode(std::string_view tag, std::span<const Attribute> attributes, const Tape& content, std::string& out,
+                     Slots* slots) {
+    begin(out, slots);
+    const auto shape = content.nodes.empty() ? Shape{} : shape_of(content, 0);
+    const auto items = shape.elements + shape.texts;
+    list(1 + 2 * attributes.size() + (items > 0 ? 1 : 0));
+    name(tag);
+    for (const auto& each : attributes) attribute(each, true);
+    if (items == 0) return fits_;
+    if (items == 1 && shape.texts == 1) {
+        this->content(content.nodes[shape.text], content.at(content.nodes[shape.text].value));
+        return fits_;
+    }
+    list(items);
+    for (auto i = shape.content; i < content.nodes.front().next && fits_;) i = node(content, i);
+    return fits_;
+}
+
+bool Encoder::encode_start(std::span<const Attribute> attributes, std::string& out, Slots* slots) {
+    begin(out, slots);
+    list(1 + 2 * attributes.size());
+    byte(wire::stream_start);
+    for (const auto& each : attributes) attribute(each, false);
+    return fits_;
+}
+
 bool Encoder::encode_start(const Tape& tape, std::string& out, Slots* slots) {
     begin(out, slots);
     const auto attributes = shape_of(tape, 0).attributes;
@@ -97,6 +123,12 @@ void Encoder::attribute(const Tape& tape, const Tape::Node& node, bool is_of_sta
         name(said);
     const bool is_address = is_of_stanza && node.kind == Kind::attribute && (said == "to" || said == "from");
     value(tape.at(node.value), is_address ? Place::address : Place::value);
+}
+
+void Encoder::attribute(const Attribute& said, bool is_of_stanza) {
+    const bool is_address = is_of_stanza && (said.name == "to" || said.name == "from");
+    name(said.name);
+    value(said.value, is_address ? Place::address : Place::value);
 }
 
 void Encoder::declared_name(std::string_view prefix) {

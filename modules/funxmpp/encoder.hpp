@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,11 @@
 #include "tables.hpp"
 
 namespace tambo::funxmpp {
+
+/// An attribute that does not stand on a tape. Declarations are called as they are written: "xmlns:p".
+struct Attribute {
+    std::string_view name, value;
+};
 
 enum class Packing : std::uint8_t {
     plain,    ///< tokens, JID pairs, literals
@@ -35,8 +41,14 @@ public:
     /// of: the stream has to end. `slots`: of this direction of the stream, needed by the page dialect alone.
     bool encode(const Tape& tape, std::string& out, Slots* slots = nullptr);
 
+    /// The same with another start tag: `tag` and `attributes` are written instead of those of the tape's first node,
+    /// of which only the content counts. A tape without nodes is no content.
+    bool encode(std::string_view tag, std::span<const Attribute> attributes, const Tape& content, std::string& out,
+                Slots* slots = nullptr);
+
     /// The start of a stream: the attributes of the tape's first node.
     bool encode_start(const Tape& tape, std::string& out, Slots* slots = nullptr);
+    bool encode_start(std::span<const Attribute> attributes, std::string& out, Slots* slots = nullptr);
     void encode_end(std::string& out);
 
 private:
@@ -46,6 +58,7 @@ private:
     std::uint32_t node(const Tape& tape, std::uint32_t index);
     void start(const Tape& tape, std::uint32_t element, bool is_stream_start, std::uint32_t content_items);
     void attribute(const Tape& tape, const Tape::Node& node, bool is_of_stanza);
+    void attribute(const Attribute& said, bool is_of_stanza);
     void declared_name(std::string_view prefix);
     void text_node(std::string_view text);
     void content(const Tape::Node& node, std::string_view text);

@@ -104,6 +104,13 @@ void add_traffic(Page& page, const Stats& s) {
     for (const auto& w : s.wires)
         page.value(w.bytes_in, {{"codec", w.codec}, {"direction", "in"}})
             .value(w.bytes_out, {{"codec", w.codec}, {"direction", "out"}});
+    const auto as_xml = [](std::uint64_t bytes, std::int64_t saved) {
+        return static_cast<double>(bytes) + static_cast<double>(saved);
+    };
+    page.counter("tambo_xml_bytes_total", "What those bytes would have been as XML.");
+    for (const auto& w : s.wires)
+        page.value(as_xml(w.bytes_in, w.saved_in), {{"codec", w.codec}, {"direction", "in"}})
+            .value(as_xml(w.bytes_out, w.saved_out), {{"codec", w.codec}, {"direction", "out"}});
 }
 
 void add_store(Page& page, const Stats& s) {

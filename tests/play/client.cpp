@@ -41,6 +41,7 @@ void Client::connect(std::unique_ptr<Wire> wire, const Wishes& wishes) {
     open(std::move(wire));
     take("features");
     log_in("secret");
+    compress();
     bind();
     if (wishes.stream_management) {
         send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>");
@@ -80,6 +81,18 @@ void Client::log_in(const std::string& password) {
     restart();
 }
 
+/// XEP-0138, where the wire wants it. Before and after it there are features to be read.
+void Client::compress() {
+    const auto method = wire_->compression();
+    if (method.empty()) return;
+    take("features");
+    write("<compress xmlns='http://jabber.org/protocol/compress'><method>" + method + "</method></compress>");
+    const auto answer = receive();
+    if (answer.name != "compressed") throw std::runtime_error{"compression was answered by " + answer.str()};
+    wire_->compressed();
+    restart();
+}
+
 void Client::bind() {
     take("features");
     const auto answer = request(
@@ -106,6 +119,7 @@ void Client::resume(std::unique_ptr<Wire> wire) {
     open(std::move(wire));
     take("features");
     log_in("secret");
+    compress();
     take("features");
     write("<resume xmlns='urn:xmpp:sm:3' h='" + std::to_string(arrived) + "' previd='" + resumption_id_ + "'/>");
     // Nothing may come before <resumed/>, so what follows it is counted on from here.
@@ -124,6 +138,7 @@ void Client::refused_resumption(std::unique_ptr<Wire> wire) {
     open(std::move(wire));
     take("features");
     log_in("secret");
+    compress();
     take("features");
     write("<resume xmlns='urn:xmpp:sm:3' h='" + std::to_string(arrived_) + "' previd='" + resumption_id_ + "'/>");
     const auto answer = receive();

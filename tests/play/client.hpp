@@ -86,6 +86,7 @@ private:
     void sync_unnoticed();
     std::string ask(const std::string& type, const std::string& payload, const std::string& to);   // gives the id
     Node request(const std::string& type, const std::string& payload, const std::string& to);
+    void compress();
     void bind();
     void become_available(std::optional<int> priority);
     void start_over(std::unique_ptr<Wire> wire);

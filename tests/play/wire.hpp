@@ -25,6 +25,9 @@ public:
     /// What the server does not take any more is lost without a word: reading will tell.
     virtual void write(std::string_view bytes) = 0;
     virtual std::string read(std::chrono::milliseconds patience) = 0;   ///< something; empty at the end
+    /// XEP-0138: the method that the client has to ask for after it logged in, if any; then compressed() is called.
+    virtual std::string compression() const { return {}; }
+    virtual void compressed() {}
 
 protected:
     [[noreturn]] static void nothing_came(std::chrono::milliseconds patience) {
