@@ -41,6 +41,7 @@ public:
     ~SocketWire() override { ::close(fd_); }
     SocketWire(const SocketWire&) = delete;
     SocketWire& operator=(const SocketWire&) = delete;
+    int descriptor() const noexcept { return fd_; }
 
     void write(std::string_view bytes) override {
         while (!bytes.empty()) {

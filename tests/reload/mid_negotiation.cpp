@@ -1,0 +1,89 @@
+// A swap at every point of every phase of negotiation: the stream goes on. At worst the one authentication exchange
+// that is under way is told to try again.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <tambo/server.hpp>
+
+#include "client.hpp"
+#include "journey.hpp"
+#include "stage.hpp"
+
+namespace {
+
+std::unique_ptr<play::Stage> stage() {
+    play::Cast cast;
+    cast.settings = {{"server", "plugins", "store_sqlite, auth_store"},
+                     {"listener c2s", "plaintext_auth", "no"},
+                     {"limits", "connections_per_address", "0"}};
+    auto stage = play::in_process(cast);
+    stage->add_user("romeo", "secret");
+    return stage;
+}
+
+void swap(play::Stage& stage, const std::string& module) {
+    const auto report = stage.server()->reload(module);
+    ASSERT_TRUE(report.done) << module << " was not swapped: " << report.step << ": " << report.reason;
+}
+
+const std::vector<std::string> negotiators{"starttls",          "sasl",       "bind",
+                                           "stream_management", "auth_store", "store_sqlite"};
+
+struct Way {
+    std::string module;
+    bool is_over_tcp;
+};
+void PrintTo(const Way& way, std::ostream* out) {
+    *out << way.module << (way.is_over_tcp ? " over TCP" : " in process");
+}
+
+std::vector<Way> ways() {
+    std::vector<Way> all;
+    for (const auto& module : negotiators) {
+        all.push_back({module, false});
+        all.push_back({module, true});
+    }
+    return all;
+}
+
+class MidNegotiation : public testing::TestWithParam<Way> {};
+
+TEST_P(MidNegotiation, the_stream_goes_on_whenever_the_swap_comes) {
+    const auto [module, is_over_tcp] = GetParam();
+    const auto house = stage();
+    std::vector<std::string> points;
+    play::Journey undisturbed{*house->server(), "romeo", is_over_tcp,
+                              [&](const auto& where) { points.push_back(where); }};
+    undisturbed.travel();
+    ASSERT_GT(points.size(), 40U);
+    for (std::size_t point = 0; point < points.size() && !HasFailure(); ++point) {
+        SCOPED_TRACE("swapped " + points[point]);
+        std::size_t passed = 0;
+        play::Journey journey{*house->server(), "romeo", is_over_tcp, [&](const auto&) {
+                                  if (passed++ == point) swap(*house, module);
+                              }};
+        EXPECT_NO_THROW(journey.travel());
+        EXPECT_LE(journey.temporary_failures(), 1U);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Swapping, MidNegotiation, testing::ValuesIn(ways()), [](const auto& info) {
+    return info.param.module + (info.param.is_over_tcp ? "_over_tcp" : "_in_process");
+});
+
+TEST(MidNegotiation, the_stream_goes_on_if_a_swap_comes_at_every_point) {
+    const auto house = stage();
+    for (const bool is_over_tcp : {false, true}) {
+        play::Journey journey{*house->server(), "romeo", is_over_tcp, [&](const auto&) {
+                                  for (const auto& module : negotiators) swap(*house, module);
+                              }};
+        EXPECT_NO_THROW(journey.travel());
+        EXPECT_LE(journey.temporary_failures(), 1U);
+    }
+}
+
+}   // namespace
