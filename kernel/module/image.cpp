@@ -1,5 +1,6 @@
 #include "module/image.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -201,6 +202,20 @@ std::string pinning_complaint(const fs::path& path) {
 
 namespace {
 
+/// Both as they are now. A build that writes in place while it is copied leaves a copy that never was a file.
+bool are_alike(const fs::path& one, const fs::path& other) {
+    std::ifstream a{one, std::ios::binary}, b{other, std::ios::binary};
+    std::array<char, 65536> from_a{}, from_b{};
+    while (a && b) {
+        a.read(from_a.data(), from_a.size());
+        b.read(from_b.data(), from_b.size());
+        if (a.gcount() != b.gcount() ||
+            std::memcmp(from_a.data(), from_b.data(), static_cast<std::size_t>(a.gcount())) != 0)
+            return false;
+    }
+    return a.eof() && b.eof();
+}
+
 /// What the linker has mapped of this file.
 std::uint64_t bytes_of(const fs::path& copy) {
     struct Search {
@@ -239,6 +254,8 @@ Result<std::shared_ptr<Image>> Image::open(const fs::path& built, const fs::path
     // away from under us.
     fs::copy_file(built, image->copy_, fs::copy_options::overwrite_existing, error);
     if (error) return refuse(fmt::format("cannot be copied to {}: {}", folder.string(), error.message()));
+
+    if (!are_alike(built, image->copy_)) return refuse("is being written just now: try again when it is complete");
 
     // The copy is judged, not the original: that one may be growing still.
     if (auto complaint = elf_complaint(image->copy_); !complaint.empty()) return refuse(complaint);

@@ -1,12 +1,14 @@
 // Versions that can't take over: each ends in one clear sentence, and the version that runs goes on as if nothing had
 // been.
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <poll.h>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -144,6 +146,10 @@ TEST_F(BadVersions, what_can_not_read_the_state_stays_out) {
     is_refused("counter", "meet", "can't read the state");   // the way back, which counter_v1 does not know
 }
 
+TEST_F(BadVersions, what_chokes_on_the_way_up_stays_out) {
+    is_refused("throws_in_upgrade", "meet", "no way up from here");
+}
+
 TEST_F(BadVersions, what_fails_at_birth_stays_out) {
     is_refused("throws_in_constructor", "prepare", "no ink to count with");
     is_refused("throws_in_wire", "prepare", "unknown exception");
@@ -175,7 +181,9 @@ TEST_F(BadVersions, what_is_half_written_stays_out) {
     std::ifstream in{villains / "counter_v2.so", std::ios::binary};
     const std::string whole{std::istreambuf_iterator<char>{in}, {}};
     const auto file = fs::temp_directory_path() / ("tambo-half-" + std::to_string(::getpid()) + ".so");
-    for (const auto bytes : {std::size_t{0}, std::size_t{100}, whole.size() / 4, whole.size() / 2, whole.size() - 1}) {
+    constexpr std::size_t lengths = 60;
+    for (std::size_t i = 0; i < lengths; ++i) {
+        const auto bytes = i + 1 < lengths ? whole.size() * i / lengths : whole.size() - 1;
         std::ofstream{file, std::ios::binary | std::ios::trunc} << whole.substr(0, bytes);
         is_refused_file(file, "prepare", bytes < 64 ? "not an ELF file" : "cut short");
     }
@@ -223,6 +231,51 @@ TEST_F(BadVersions, what_waits_too_long_is_given_up_with_its_version) {
     stage_->pass(std::chrono::minutes{5});
     await_one_generation();
     EXPECT_EQ(ask().version, "2");
+}
+
+/// A build that writes while we read: each try ends with one version or the other, never with a piece of both.
+TEST_F(BadVersions, what_is_written_while_it_is_loaded_is_whole_or_refused) {
+    const auto folder = fs::temp_directory_path() / ("tambo-moving-" + std::to_string(::getpid()));
+    const auto file = folder / "counter.so";
+    fs::create_directory(folder);
+    const auto content = [](const char* name) {
+        std::ifstream in{villains / name, std::ios::binary};
+        return std::string{std::istreambuf_iterator<char>{in}, {}};
+    };
+    const auto one = content("counter.so"), other = content("counter_twin.so");
+    std::ofstream{file, std::ios::binary} << one;
+    std::atomic<bool> is_over{false};
+    std::atomic<int> tries{0};
+    std::thread builder{[&] {
+        for (unsigned turn = 0; !is_over; ++turn) {
+            const auto& next = turn % 2 == 0 ? one : other;
+            if (turn % 8 < 4) {   // as most linkers do, and as `cp` does
+                std::ofstream out{file, std::ios::binary | std::ios::trunc};
+                for (std::size_t at = 0; at < next.size(); at += 4096) out << next.substr(at, 4096) << std::flush;
+            } else {
+                const auto fresh = file.string() + ".new";
+                std::ofstream{fresh, std::ios::binary} << next;
+                fs::rename(fresh, file);
+            }
+            for (const auto seen = tries.load(); tries < seen + 2 && !is_over;) std::this_thread::yield();
+        }
+    }};
+    int loaded = 0, refused = 0;
+    for (int i = 0; i < 300; ++i) {
+        const auto report = stage_->server()->reload("counter", file);
+        ++tries;
+        ++(report.done ? loaded : refused);
+        EXPECT_EQ(report.step, report.done ? "" : "prepare");
+        EXPECT_FALSE(has(report.reason, "\n")) << "one sentence: " << report.reason;
+        const auto version = ask().version;
+        EXPECT_TRUE(version == "1" || version == "1 too") << version;
+    }
+    is_over = true;
+    builder.join();
+    fs::remove_all(folder);
+    EXPECT_GT(loaded, 0);
+    EXPECT_EQ(std::stoi(ask().count), 301) << "the state got lost on the way (" << refused << " were refused)";
+    await_one_generation();
 }
 
 TEST_F(BadVersions, an_unknown_module_is_not_swapped) {
