@@ -1,8 +1,8 @@
 // A swap at every point of every phase of negotiation: the stream goes on. At worst the one authentication exchange
 // that is under way is told to try again.
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +84,20 @@ TEST(MidNegotiation, the_stream_goes_on_if_a_swap_comes_at_every_point) {
         EXPECT_NO_THROW(journey.travel());
         EXPECT_LE(journey.temporary_failures(), 1U);
     }
+}
+
+/// RFC 6120 §7.7.2.2: the newcomer gets the resource, whichever version of `bind` sees to it.
+TEST(MidNegotiation, a_conflict_of_resources_is_settled_over_a_swap) {
+    const auto house = stage();
+    play::Client first{"romeo", "r", "localhost"};
+    first.connect(house->connect(), {});
+    play::Journey second{*house->server(), "romeo", false, [&](const std::string& where) {
+                             if (where == "amid <bind/>") swap(*house, "bind");
+                         }};
+    EXPECT_NO_THROW(second.travel());
+    first.await_end();
+    ASSERT_NE(first.stream_error(), nullptr);
+    EXPECT_NE(first.stream_error()->child("conflict"), nullptr) << first.stream_error()->str();
 }
 
 }   // namespace
