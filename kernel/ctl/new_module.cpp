@@ -82,7 +82,8 @@ void new_module(const std::vector<std::string>& words) {
         copy_renamed(entry.path(), folder / renamed(entry.path().filename(), name), name);
     std::printf(
         "%s has all that the module %s needs, and README.md tells the rest. Now type:\n\n"
-        "  cd %s\n  cmake -B build && cmake --build build\n  ctest --test-dir build --output-on-failure\n",
+        "  cd %s\n  cmake -B build && cmake --build build\n  ctest --test-dir build --output-on-failure\n\n"
+        "While `tambod --config build/tambo.ini` runs, each further build is live at once.\n",
         folder.c_str(), name.c_str(), folder.c_str());
 }
 

@@ -109,8 +109,7 @@ def is_swapped_while_a_client_watches(prefix, home):
                 expect(watch.stdout.readline() == "1: Good morrow, romeo\n", "the client sees the first greeting")
                 replace(home + "/hello_world.cpp", '*words_ + ", "', '*words_ + ", dear "')
                 run("cmake", "--build", home + "/build")
-                said = tambod.ctl("reload", "hello_world")
-                expect("the old image is gone" in said, "the new version lives alone", said)
+                tambod.until(r"watch: hello_world reloaded, generation \d+")   # without a word from us
                 seen = ["1: Good morrow, romeo\n"]
                 while "dear" not in seen[-1]:
                     seen.append(watch.stdout.readline())
@@ -118,6 +117,8 @@ def is_swapped_while_a_client_watches(prefix, home):
                     expect(found and int(found.group(1)) == len(seen), "the count goes on over the swap", *seen)
             finally:
                 watch.kill()
+        said = tambod.ctl("reload", "hello_world")
+        expect("the old image is gone" in said, "a version lives alone", said)
         said = tambod.ctl("hello_world", "name", "romeo@localhost")
         expect(said == "romeo\n", "its command is the operator's, too", said)
 
