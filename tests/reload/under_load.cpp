@@ -44,6 +44,7 @@ constexpr std::string_view usage = R"(usage: under_load [OPTION VALUE]...
   --pairs N      pairs who exchange messages all the time (100); every fourth with XEP-0198 and cut cables
   --absent N     pairs of whom one logs out and in, so that messages wait for it (10)
   --visitors N   clients who log in, look around and log out (16)
+  --funxmpp N    how many in a hundred of them speak FunXMPP (30)
   --pause MS     from one question of a client to the next; 0: as fast as answers come (50)
   --window N     questions without answer at a time (4)
   --threads N    shards (2)
@@ -78,6 +79,8 @@ Wishes read_wishes(const std::vector<std::string_view>& words) {
             w.crowd.absent = number(value);
         else if (name == "--visitors")
             w.crowd.visitors = number(value);
+        else if (name == "--funxmpp")
+            w.crowd.funxmpp_percent = number(value);
         else if (name == "--pause")
             w.crowd.pause = std::chrono::milliseconds{number(value)};
         else if (name == "--window")

@@ -42,8 +42,12 @@ struct Client::Life {
     std::coroutine_handle<promise_type> handle;
 };
 
-Client::Client(World& world, std::string user, std::string resource)
-    : world_(world), user_(std::move(user)), resource_(std::move(resource)), name_(user_ + "/" + resource_) {}
+Client::Client(World& world, std::string user, std::string resource, Wire wire)
+    : world_(world),
+      user_(std::move(user)),
+      resource_(std::move(resource)),
+      name_(user_ + "/" + resource_ + (wire == Wire::funxmpp ? " (FunXMPP)" : "")),
+      wire_(wire) {}
 
 Client::~Client() {
     if (life_) life_.destroy();
@@ -142,7 +146,8 @@ tambo::Task<Node> Client::ask(std::string type, std::string payload, std::string
 void Client::connect() {
     is_bound_ = is_counting_ = false;
     stream_.reset();
-    stream_ = std::make_unique<Stream>(world_.loop, world_.port, speak_xml());
+    stream_ =
+        std::make_unique<Stream>(world_.loop, world_.port, wire_ == Wire::funxmpp ? speak_funxmpp() : speak_xml());
     stream_->open(world_.domain);
 }
 

@@ -25,11 +25,12 @@ struct World {
     std::atomic<bool> is_reloading{false}, is_ending{false};
 };
 
+enum class Wire : std::uint8_t { xml, funxmpp };
 enum class Mechanism : std::uint8_t { plain, scram };
 
 class Client {
 public:
-    Client(World& world, std::string user, std::string resource);
+    Client(World& world, std::string user, std::string resource, Wire wire);
     virtual ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
@@ -74,6 +75,7 @@ private:
     bool take_care_of(const Node& node);
 
     std::string user_, resource_, name_, jid_;
+    Wire wire_;
     std::unique_ptr<Stream> stream_;
     std::coroutine_handle<> life_;
     bool done_ = false, is_bound_ = false, is_counting_ = false;

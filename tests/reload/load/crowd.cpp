@@ -36,6 +36,7 @@ Crowd::Crowd(Tambod& server, const CrowdSize& size, unsigned seed)
 void Crowd::add_pair(const std::string& first, const std::string& second, const std::string& resource,
                      const TalkerHabits& habits, bool second_goes_away, unsigned seed) {
     auto others = habits;
+    if (habits.wire == Wire::funxmpp && seed % 4 == 0) others.wire = Wire::xml;   // some talk across
     others.goes_away = second_goes_away;
     if (second_goes_away) others.messages_per_resumption = 0;
     auto& a = *talkers_.emplace_back(std::make_unique<Talker>(world_, first, resource + "a", habits, seed));
@@ -45,11 +46,17 @@ void Crowd::add_pair(const std::string& first, const std::string& second, const 
 }
 
 void Crowd::invite(const CrowdSize& size, unsigned seed) {
-    const TalkerHabits habits{size.window, size.pause, 0, false};
+    std::size_t invited = 0;   // spread evenly: each time that the share has grown by one
+    const auto next_wire = [&] {
+        const auto before = invited * size.funxmpp_percent / 100, after = ++invited * size.funxmpp_percent / 100;
+        return after > before ? Wire::funxmpp : Wire::xml;
+    };
+    const TalkerHabits habits{size.window, size.pause, 0, Wire::xml, false};
     const auto accounts = std::min(shared_accounts, 2 * size.pairs);
     for (std::size_t i = 0; i < accounts; ++i) make_account(server_, world_, fmt::format("pair{}", i));
     for (std::size_t i = 0; i < size.pairs; ++i) {
         auto own = habits;
+        own.wire = next_wire();
         if (i % pairs_per_resumer == 0) own.messages_per_resumption = messages_per_resumption;
         add_pair(fmt::format("pair{}", 2 * i % accounts), fmt::format("pair{}", (2 * i + 1) % accounts),
                  fmt::format("r{}", i), own, false, seed += 2);
@@ -57,11 +64,13 @@ void Crowd::invite(const CrowdSize& size, unsigned seed) {
     for (std::size_t i = 0; i < size.absent; ++i) {
         make_account(server_, world_, fmt::format("present{}", i));
         make_account(server_, world_, fmt::format("absent{}", i));
-        add_pair(fmt::format("present{}", i), fmt::format("absent{}", i), "r", habits, true, seed += 2);
+        auto own = habits;
+        own.wire = next_wire();
+        add_pair(fmt::format("present{}", i), fmt::format("absent{}", i), "r", own, true, seed += 2);
     }
     for (std::size_t i = 0; i < size.visitors; ++i) {
         make_account(server_, world_, fmt::format("visitor{}", i));
-        visitors_.push_back(std::make_unique<Visitor>(world_, fmt::format("visitor{}", i), ++seed));
+        visitors_.push_back(std::make_unique<Visitor>(world_, fmt::format("visitor{}", i), next_wire(), ++seed));
     }
 }
 

@@ -14,7 +14,7 @@
 namespace load {
 
 struct CrowdSize {
-    std::size_t pairs = 100, absent = 10, visitors = 16, window = 4;
+    std::size_t pairs = 100, absent = 10, visitors = 16, window = 4, funxmpp_percent = 30;
     std::chrono::milliseconds pause{50};
 };
 

@@ -61,7 +61,7 @@ private:
     std::vector<std::pair<Stream*, std::uint32_t>> ready_;   // streams that go meanwhile are struck out
 };
 
-/// What the bytes on the wire mean. XML here; FunXMPP brings its own.
+/// What the bytes on the wire mean.
 class Speech {
 public:
     virtual ~Speech() = default;
@@ -72,6 +72,7 @@ public:
     virtual bool hear(std::string_view bytes, std::deque<Node>& elements) = 0;
 };
 std::unique_ptr<Speech> speak_xml();
+std::unique_ptr<Speech> speak_funxmpp();
 
 /// A client's connection. Elements wait here until somebody asks for them.
 class Stream {

@@ -29,7 +29,7 @@ std::string number(std::uint64_t n) { return std::to_string(n); }
 }   // namespace
 
 Talker::Talker(World& world, std::string user, std::string resource, TalkerHabits habits, unsigned seed)
-    : Client(world, std::move(user), std::move(resource)),
+    : Client(world, std::move(user), std::move(resource), habits.wire),
       habits_(habits),
       from_me_(world.ledger, "from " + name()),
       dice_(seed) {}

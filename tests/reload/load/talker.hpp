@@ -15,7 +15,8 @@ struct TalkerHabits {
     std::size_t window = 4;                      ///< questions without answer at a time
     std::chrono::milliseconds pause{50};         ///< from one question to the next; 0: as fast as answers come
     std::uint64_t messages_per_resumption = 0;   ///< 0: no stream management; else its cable is cut so often
-    bool goes_away = false;                      ///< logs out and in; questions go to its bare JID and wait there
+    Wire wire = Wire::xml;
+    bool goes_away = false;   ///< logs out and in; questions go to its bare JID and wait there
 };
 
 class Talker final : public Client {

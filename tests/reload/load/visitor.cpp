@@ -4,8 +4,8 @@
 
 namespace load {
 
-Visitor::Visitor(World& world, std::string user, unsigned seed)
-    : Client(world, std::move(user), "visit"), dice_(seed) {}
+Visitor::Visitor(World& world, std::string user, Wire wire, unsigned seed)
+    : Client(world, std::move(user), "visit", wire), dice_(seed) {}
 
 tambo::Task<void> Visitor::script() {
     while (!world_.is_ending) {

@@ -10,7 +10,7 @@ namespace load {
 
 class Visitor final : public Client {
 public:
-    Visitor(World& world, std::string user, unsigned seed);
+    Visitor(World& world, std::string user, Wire wire, unsigned seed);
 
 private:
     tambo::Task<void> script() override;
