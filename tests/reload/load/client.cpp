@@ -46,7 +46,10 @@ Client::Client(World& world, std::string user, std::string resource, Wire wire)
     : world_(world),
       user_(std::move(user)),
       resource_(std::move(resource)),
-      name_(user_ + "/" + resource_ + (wire == Wire::funxmpp ? " (FunXMPP)" : "")),
+      name_(user_ + "/" + resource_ +
+            (wire == Wire::funxmpp        ? " (FunXMPP)"
+             : wire == Wire::xml_over_tls ? " (TLS)"
+                                          : "")),
       wire_(wire) {}
 
 Client::~Client() {
@@ -155,6 +158,10 @@ tambo::Task<void> Client::log_in(Mechanism mechanism) {
     connect();
     auto features = wait_for("features");
     co_await std::move(features);
+    if (wire_ == Wire::xml_over_tls) {
+        auto encrypting = encrypt();
+        co_await std::move(encrypting);
+    }
     for (int attempt = 1;; ++attempt) {
         auto trying = authenticate(mechanism);
         if (co_await std::move(trying)) break;
@@ -165,6 +172,16 @@ tambo::Task<void> Client::log_in(Mechanism mechanism) {
     stream_->open(world_.domain);
     auto more = wait_for("features");
     co_await std::move(more);
+}
+
+tambo::Task<void> Client::encrypt() {
+    send_element("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    auto waiting = wait_for("proceed");
+    co_await std::move(waiting);
+    stream_->start_tls();
+    stream_->open(world_.domain);
+    auto features = wait_for("features");
+    co_await std::move(features);
 }
 
 /// False: temporary-auth-failure, which is what an exchange in flight may get while a module is swapped.

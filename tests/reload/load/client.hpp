@@ -25,7 +25,7 @@ struct World {
     std::atomic<bool> is_reloading{false}, is_ending{false};
 };
 
-enum class Wire : std::uint8_t { xml, funxmpp };
+enum class Wire : std::uint8_t { xml, xml_over_tls, funxmpp };
 enum class Mechanism : std::uint8_t { plain, scram };
 
 class Client {
@@ -68,6 +68,7 @@ private:
     Life live();
     tambo::Task<Node> read();   // whatever comes
     tambo::Task<Node> wait_for(std::string name);
+    tambo::Task<void> encrypt();
     tambo::Task<bool> authenticate(Mechanism mechanism);
     void connect();
     void acknowledged(const Node& node);

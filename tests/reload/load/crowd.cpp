@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t shared_accounts = 20;   // pairs sit at their full JIDs: accounts cost time
 constexpr std::size_t pairs_per_resumer = 4;
+constexpr std::size_t clients_per_tls = 5;   // of those who speak XML
 constexpr std::uint64_t messages_per_resumption = 60;
 constexpr std::size_t arrivals_per_round = 4;   // a key derivation each
 constexpr int glance_ms = 10;
@@ -49,7 +50,8 @@ void Crowd::invite(const CrowdSize& size, unsigned seed) {
     std::size_t invited = 0;   // spread evenly: each time that the share has grown by one
     const auto next_wire = [&] {
         const auto before = invited * size.funxmpp_percent / 100, after = ++invited * size.funxmpp_percent / 100;
-        return after > before ? Wire::funxmpp : Wire::xml;
+        if (after > before) return Wire::funxmpp;
+        return invited % clients_per_tls == 0 ? Wire::xml_over_tls : Wire::xml;
     };
     const TalkerHabits habits{size.window, size.pause, 0, Wire::xml, false};
     const auto accounts = std::min(shared_accounts, 2 * size.pairs);

@@ -120,8 +120,16 @@ void Stream::open(std::string_view domain) { write(speech_->header(domain)); }
 void Stream::send(std::string_view xml) { write(speech_->say(xml)); }
 void Stream::say_goodbye() { write(speech_->goodbye()); }
 
-void Stream::write(std::string bytes) {
-    out_ += bytes;
+void Stream::start_tls() {
+    tls_ = std::make_unique<Tls>();
+    write({});
+}
+
+void Stream::write(const std::string& bytes) {
+    if (tls_)
+        tls_->seal(bytes, out_);
+    else
+        out_ += bytes;
     if (!std::exchange(is_unflushed_, true)) loop_.unflushed_.push_back(this);
 }
 
@@ -162,7 +170,22 @@ void Stream::read() {
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n < 0) return end(std::strerror(errno));
     if (n == 0) return end("the server hung up");
-    if (!speech_->hear({buffer.data(), static_cast<std::size_t>(n)}, arrived_)) end(std::string{closed_politely});
+    hear({buffer.data(), static_cast<std::size_t>(n)});
+}
+
+void Stream::hear(std::string_view bytes) {
+    if (!tls_) {
+        if (!speech_->hear(bytes, arrived_)) end(std::string{closed_politely});
+        return;
+    }
+    std::string plain, answer;
+    const bool goes_on = tls_->open(bytes, plain, answer);
+    if (!answer.empty()) {
+        out_ += answer;
+        flush();
+    }
+    if (!plain.empty() && !speech_->hear(plain, arrived_)) return end(std::string{closed_politely});
+    if (!goes_on) end("the server closed the stream without a word");
 }
 
 void Stream::end(std::string why) {

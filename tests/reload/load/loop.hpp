@@ -14,6 +14,7 @@
 
 #include <tambo/task.hpp>
 
+#include "tls.hpp"
 #include "xml_tree.hpp"
 
 namespace load {
@@ -85,13 +86,15 @@ public:
     void open(std::string_view domain);   ///< a header; also the one of a restart
     void send(std::string_view xml);
     void say_goodbye();
+    void start_tls();   ///< from here on; behind it, a header
     /// The next element; nullopt when there will be none: the stream or the connection has ended.
     tambo::Later<std::optional<Node>> next();
     const std::string& why_it_ended() const noexcept { return why_; }
 
 private:
     friend class Loop;
-    void write(std::string bytes);
+    void write(const std::string& bytes);
+    void hear(std::string_view bytes);
     void flush();
     void ready(std::uint32_t events);
     void read();
@@ -102,6 +105,7 @@ private:
     Loop& loop_;
     int fd_;
     std::unique_ptr<Speech> speech_;
+    std::unique_ptr<Tls> tls_;
     std::string out_;
     std::deque<Node> arrived_;
     std::shared_ptr<tambo::Later<std::optional<Node>>::State> waiter_;   // shared with who waits
