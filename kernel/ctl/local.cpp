@@ -118,7 +118,8 @@ int carry_out(const Client& client, const Words& typed, bool json) {
     }
     if (is(words, "send") && words.size() == 1) words.push_back(everything_on_standard_input());
     if (is(words, "backup") && words.size() == 2) words[1] = absolute(words[1]);
-    if (is(words, "reload") && words.size() == 3) words[2] = absolute(words[2]);
+    const auto is_file = [](const std::string& word) { return word.ends_with(".so") || word.find('/') != word.npos; };
+    if (is(words, "reload") && words.size() == 3 && is_file(words[2])) words[2] = absolute(words[2]);
     return ask_and_print(client, words, json);
 }
 

@@ -57,11 +57,13 @@ struct Instance::Root {
     std::coroutine_handle<promise_type> handle;
 };
 
-Instance::Root Instance::drive(Task<void> task, std::uint64_t id, std::function<void()> done) {
+Instance::Root Instance::drive(Task<void> task, std::uint64_t id, Done done) {
+    bool well = false;
     {
         auto inner = std::move(task);   // its frame, the module's code, is gone before anybody hears that it ended
         try {
             co_await std::move(inner);
+            well = true;
         } catch (const std::exception& e) {
             fault(e.what());
         } catch (...) {
@@ -69,10 +71,10 @@ Instance::Root Instance::drive(Task<void> task, std::uint64_t id, std::function<
         }
     }
     tasks_.erase(id);
-    if (done) done();
+    if (done) done(well);
 }
 
-std::uint64_t Instance::run(Task<void> task, std::function<void()> done) {
+std::uint64_t Instance::run(Task<void> task, Done done) {
     const auto id = next_task_++;
     const auto root = drive(std::move(task), id, std::move(done));
     tasks_.emplace(id, root.handle);
@@ -125,6 +127,31 @@ Instance::~Instance() {
     if (module_ != nullptr) image_->destroy(module_);
     store_factory_ = {};   // module code as well
 }
+
+std::string Instance::holds() const {
+    std::string text;
+    const auto add = [&text](std::uint64_t n, std::string_view what) {
+        if (n != 0) text += fmt::format("{}{} {}{}", text.empty() ? "" : ", ", n, what, n == 1 ? "" : "s");
+    };
+    add(tasks_.size(), "task");
+    add(running_, "closure");
+    return text;
+}
+
+Instance::Saved Instance::save() const { return {image_->descriptor().state_version, module_->save()}; }
+
+std::string Instance::take_over(Saved saved) {
+    const auto mine = image_->descriptor().state_version;
+    const auto shown = [&] { return fmt::format("state version {} (this build's is {})", saved.version, mine); };
+    if (saved.version > mine) return fmt::format("{} is newer than it can read", shown());
+    const bool taken =
+        saved.version == mine ? module_->load(saved.state) : module_->upgrade(saved.version, saved.state);
+    if (!taken) return fmt::format("it can't read {}", shown());
+    last_good_ = std::move(saved);
+    return {};
+}
+
+void Instance::remember() { last_good_ = save(); }
 
 void Instance::go_live() {
     live_ = true;

@@ -25,7 +25,7 @@ namespace tambo {
 class Shard;
 
 /// Made on the supervisor's thread (constructor and wire()), then lives on its shard's thread until it is destroyed
-/// there. It outlives every closure and task of its module: the loader destroys it only when busy() is false, or after
+/// there. It outlives every closure and task of its module: the loader destroys it only when holds() is empty, or after
 /// cancel().
 class Instance final : public Wiring, public Host {
 public:
@@ -43,6 +43,18 @@ public:
     const Hooks& wires() const noexcept { return wires_; }
     AuthProvider* provided_auth() const noexcept { return provided_auth_; }
 
+    /// What save() gave, and which version of state that is.
+    struct Saved {
+        std::uint32_t version = 0;
+        Bytes state;
+    };
+    Saved save() const;
+    /// Takes it over (Module::load, Module::upgrade); empty, or why not. Must be called before it goes live.
+    std::string take_over(Saved saved);
+    /// What it took over, or what it saved when it was last well (remember()).
+    const Saved& last_good() const noexcept { return last_good_; }
+    void remember();
+
     // --- on the shard, between two events
     void go_live();
     void leave();
@@ -50,8 +62,8 @@ public:
     std::string objection() const;
     bool is_live() const noexcept { return live_; }
 
-    /// Something of this module's code still waits or runs.
-    bool busy() const noexcept { return running_ != 0 || !tasks_.empty(); }
+    /// What of this module's code still waits or runs, in words; empty if it may be destroyed.
+    std::string holds() const;
     /// Destroys the tasks where they wait.
     void cancel();
 
@@ -63,9 +75,10 @@ public:
     const char* crumb() const noexcept { return crumb_; }
     Shard& home() noexcept { return shard_; }
 
-    /// Runs a task as this module's; `done` is called when it ended by itself, never when it was cancelled. Returns its
-    /// id.
-    std::uint64_t run(Task<void> task, std::function<void()> done = {});
+    /// Runs a task as this module's; `done` is told whether it ended well or threw, and is not called when it was
+    /// cancelled. Returns its id.
+    using Done = std::function<void(bool well)>;
+    std::uint64_t run(Task<void> task, Done done = {});
     /// Ends it where it waits. Unknown ids (it ended by itself) are ignored.
     void stop(std::uint64_t id);
 
@@ -136,7 +149,7 @@ private:
         Wheel::Id armed = 0;
     };
     struct Root;
-    Root drive(Task<void> task, std::uint64_t id, std::function<void()> done);
+    Root drive(Task<void> task, std::uint64_t id, Done done);
     void arm(Tick& tick);
 
     std::shared_ptr<Image> image_;   // a lease: shared with every closure of this module that is on its way
@@ -155,6 +168,7 @@ private:
     std::unordered_map<std::uint64_t, std::coroutine_handle<>> tasks_;
     std::uint64_t next_task_ = 1;
     std::uint64_t running_ = 0;   // deferred and pooled closures on their way
+    Saved last_good_;
     std::atomic<std::uint64_t> faults_{0};
     ModuleCost& cost_;
     bool live_ = false;

@@ -1,27 +1,33 @@
 #include "module/loader.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <barrier>
-#include <latch>
-#include <thread>
+#include <fstream>
+#include <iterator>
 
+#include "module/claims.hpp"
 #include "module/construction.hpp"
+#include "module/failure.hpp"
 #include "shard/shard.hpp"
 
 namespace tambo {
 
 namespace {
 
-constexpr Duration drain{30'000};   // how long tasks of an old generation may go on
 constexpr std::string_view part_of_the_program =
     "is part of the program that this server runs in: it comes and goes with that program";
-constexpr int quick_sweeps = 50;   // a swap reports the old image's fate if that is known soon
-constexpr Duration quick_sweep{2};
 constexpr std::size_t remembered_swaps = 100;
+constexpr std::size_t remembered_events = 20;
 
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+SwapReport nothing_to_do() {
+    SwapReport report;
+    report.done = true;
+    return report;
+}
+
+bool has_same_bytes(const std::filesystem::path& a, const std::filesystem::path& b) {
+    std::ifstream one{a, std::ios::binary}, other{b, std::ios::binary};
+    if (!one || !other) return false;
+    return std::equal(std::istreambuf_iterator<char>{one}, {}, std::istreambuf_iterator<char>{other}, {});
 }
 
 SwapReport refusal(std::string module, std::string step, std::string reason) {
@@ -43,7 +49,7 @@ std::shared_ptr<Image> built_in(const HostModule& own) {
 }   // namespace
 
 Loader::Loader(Kernel& kernel, std::vector<std::filesystem::path> folders)
-    : kernel_(kernel), folders_(std::move(folders)), config_(kernel.config) {}
+    : kernel_(kernel), folders_(std::move(folders)), config_(kernel.config), retirement_(kernel) {}
 
 Loader::~Loader() { release(); }
 
@@ -81,22 +87,6 @@ Loader::Loaded* Loader::find_loaded(const std::string& name) {
     return at == loaded_.end() ? nullptr : &*at;
 }
 
-void Loader::on_each_shard(const std::function<void(std::size_t)>& job) const {
-    const auto n = kernel_.shards.size();
-    if (!kernel_.running) {
-        for (std::size_t i = 0; i < n; ++i) job(i);
-        return;
-    }
-    if (kernel_.runs_loop()) return kernel_.shards.front()->turn([&] { job(0); });
-    std::latch done{static_cast<std::ptrdiff_t>(n)};
-    for (std::size_t i = 0; i < n; ++i)
-        kernel_.shards[i]->post([&, i] {
-            job(i);
-            done.count_down();
-        });
-    done.wait();
-}
-
 // --- prepare
 
 const HostModule* Loader::find_own(const std::string& name) const {
@@ -124,49 +114,6 @@ Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, cons
     return prepared;
 }
 
-// One owner for each question (IQ payload, negotiation element, contract).
-std::string Loader::conflicts(const Prepared& prepared, const std::string& replacing) const {
-    const auto& mine = prepared.instances.front()->wires();
-    for (const auto& other : loaded_) {
-        if (other.name == replacing) continue;
-        const auto& theirs = other.instances.front()->wires();
-        for (const auto& a : mine.on_iq)
-            for (const auto& b : theirs.on_iq)
-                if (a.space == b.space && a.name == b.name &&
-                    (static_cast<unsigned>(a.scope) & static_cast<unsigned>(b.scope)) != 0)
-                    return fmt::format("module {} already answers <{} xmlns='{}'/>", other.name, a.name, a.space);
-        for (const auto& a : mine.steps)
-            for (const auto& b : theirs.steps)
-                if (a.space == b.space && a.phase == b.phase)
-                    return fmt::format("module {} already negotiates {}", other.name, a.space);
-        for (const auto& a : mine.on_element)
-            for (const auto& b : theirs.on_element)
-                if (a.space == b.space)
-                    return fmt::format("module {} already takes the elements of {}", other.name, a.space);
-        for (const auto& a : mine.commands)
-            for (const auto& b : theirs.commands)
-                if (a.declared.node == b.declared.node ||
-                    (!a.declared.words.empty() && a.declared.words == b.declared.words))
-                    return fmt::format("module {} already has the command {}", other.name, a.declared.node);
-        for (const auto& a : mine.routes)
-            for (const auto& b : theirs.routes)
-                if (a.path == b.path) return fmt::format("module {} already answers for {}", other.name, a.path);
-        if (prepared.instances.front()->store_factory() && other.instances.front()->store_factory())
-            return fmt::format("plugin {} already is the store", other.name);
-        if (prepared.instances.front()->provided_auth() != nullptr &&
-            other.instances.front()->provided_auth() != nullptr)
-            return fmt::format("plugin {} already knows the accounts", other.name);
-    }
-    return {};
-}
-
-std::string Loader::missing_needs(const Prepared& prepared) const {
-    for (const auto& need : prepared.instances.front()->dependencies())
-        if (std::ranges::find(loaded_, need, &Loaded::name) == loaded_.end())
-            return fmt::format("needs module {}, which is not loaded", need);
-    return {};
-}
-
 void Loader::remember_options(const std::string& name, std::vector<OptionInfo> options) {
     std::erase_if(kernel_.declared, [&](const OptionInfo& o) { return o.section == "module " + name; });
     std::ranges::move(options, std::back_inserter(kernel_.declared));
@@ -190,170 +137,74 @@ std::string Loader::unknown_keys(const std::string& name, const std::vector<Opti
 
 void Loader::load_all(const std::vector<std::string>& names) {
     const std::lock_guard guard{lock_};
-    std::vector<std::pair<std::string, Prepared>> waiting;
+    Changes waiting;
     for (const auto& name : names) {
-        const auto file = find(name);
         if (!exists(name)) throw ConfigError(at_its_place(name, no_file(name)));
-        auto prepared = prepare(file, name);
+        auto prepared = prepare(find(name), name);
         if (!prepared) throw ConfigError(at_its_place(name, prepared.error().text));
-        remember_options(name, std::move(prepared->options));
-        waiting.emplace_back(name, std::move(*prepared));
+        remember_options(name, prepared->options);
+        Change change{name, find(name)};
+        change.fresh = std::move(*prepared);
+        waiting.push_back(std::move(change));
     }
     while (!waiting.empty()) {
-        const auto next = std::ranges::find_if(waiting, [&](const auto& w) { return missing_needs(w.second).empty(); });
-        if (next == waiting.end()) {
-            const auto& [name, stuck] = waiting.front();
-            const auto& needs = stuck.instances.front()->dependencies();
-            const bool cycle = std::ranges::all_of(needs, [&](const auto& n) {
-                return find_loaded(n) != nullptr ||
-                       std::ranges::any_of(waiting, [&](const auto& w) { return w.first == n; });
-            });
-            throw ConfigError(at_its_place(
-                name, cycle ? "is part of a cycle of modules that need each other" : missing_needs(stuck)));
-        }
-        if (const auto why = conflicts(next->second, {}); !why.empty())
-            throw ConfigError(at_its_place(next->first, why));
-        auto& [name, prepared] = *next;
-        if (const auto& factory = prepared.instances.front()->store_factory()) kernel_.store.use(factory);
-        double pause = 0;
-        if (const auto why = meet(nullptr, prepared.instances, pause); !why.empty())
-            throw std::runtime_error(fmt::format("module {}: {}", name, why));
-        loaded_.push_back({name, prepared.image->built(), prepared.image, std::move(prepared.instances), 0});
+        const auto next = std::ranges::find_if(
+            waiting, [&](const Change& c) { return missing_needs(*c.fresh.instances.front(), {}).empty(); });
+        if (next == waiting.end()) throw ConfigError(stuck(waiting));
+        const auto name = next->name;
+        Changes one;
+        one.push_back(std::move(*next));
         waiting.erase(next);
+        if (const auto why = judge(one.front(), one)) throw ConfigError(at_its_place(name, why.reason));
+        if (const auto& factory = one.front().fresh.instances.front()->store_factory()) kernel_.store.use(factory);
+        Meeting::Figures figures;
+        if (const auto why = meet(one, figures))
+            throw std::runtime_error(fmt::format("module {}: {}", name, why.reason));
+        SwapReport ignored;
+        settle(one, ignored);
     }
+}
+
+// Who waits for whom, when nobody can go on.
+std::string Loader::stuck(const Changes& waiting) const {
+    const auto& first = waiting.front();
+    const auto& needs = first.fresh.instances.front()->dependencies();
+    const bool is_cycle = std::ranges::all_of(needs, [&](const auto& need) {
+        return std::ranges::find(loaded_, need, &Loaded::name) != loaded_.end() ||
+               std::ranges::find(waiting, need, &Change::name) != waiting.end();
+    });
+    return at_its_place(first.name, is_cycle ? "is part of a cycle of modules that need each other"
+                                             : missing_needs(*first.fresh.instances.front(), {}));
 }
 
 std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
     const std::lock_guard guard{lock_};
     std::vector<std::string> found;
     for (const auto& name : names) {
-        const auto file = find(name);
         if (!exists(name)) {
             found.push_back(at_its_place(name, no_file(name)));
             continue;
         }
-        auto prepared = prepare(file, name);
+        auto prepared = prepare(find(name), name);
         if (!prepared) {
             found.push_back(at_its_place(name, prepared.error().text));
             continue;
         }
-        if (auto why = conflicts(*prepared, {}); !why.empty()) found.push_back(fmt::format("module {}: {}", name, why));
+        for (const auto& other : loaded_)
+            if (const auto why = clash(*prepared->instances.front(), *other.instances.front()); !why.empty()) {
+                found.push_back(fmt::format("module {}: {}", name, why));
+                break;
+            }
         remember_options(name, std::move(prepared->options));
-        loaded_.push_back({name, file, prepared->image, std::move(prepared->instances), 0});
+        loaded_.push_back({name, find(name), prepared->image, std::move(prepared->instances)});
     }
     for (const auto& l : loaded_)
-        for (const auto& need : l.instances.front()->dependencies())
-            if (find_loaded(need) == nullptr)
-                found.push_back(fmt::format("module {} needs module {}, which is not loaded", l.name, need));
+        if (const auto why = missing_needs(*l.instances.front(), {}); !why.empty())
+            found.push_back(fmt::format("module {} {}", l.name, why));
     return found;
 }
 
-// --- swap
-
-std::string Loader::meet(Instances* old, Instances& fresh, double& pause_ms) {
-    const auto n = static_cast<std::ptrdiff_t>(fresh.size());
-    std::atomic<bool> veto{false};
-    std::mutex why_lock;
-    std::string why;
-    const auto refuse = [&](std::string text) {
-        const std::lock_guard guard{why_lock};
-        if (why.empty()) why = std::move(text);
-        veto = true;
-    };
-    const auto hand_over = [&](std::size_t i) {
-        if (old == nullptr) return;
-        auto& before = *(*old)[i];
-        try {
-            const auto was = before.image()->descriptor().state_version;
-            const auto is = fresh[i]->image()->descriptor().state_version;
-            const auto state = before.module().save();
-            if (was > is || !(was == is ? fresh[i]->module().load(state) : fresh[i]->module().upgrade(was, state)))
-                refuse("the new version can't read the state of the old one; the old one stays");
-        } catch (const std::exception& e) {
-            refuse(fmt::format("handing over the state failed: {}; the old version stays", e.what()));
-        } catch (...) {
-            refuse("handing over the state failed; the old version stays");
-        }
-    };
-    const auto flip = [&](std::size_t i) {
-        if (old != nullptr) (*old)[i]->leave();
-        fresh[i]->go_live();
-    };
-    if (!kernel_.running) {
-        for (std::size_t i = 0; i < fresh.size(); ++i) hand_over(i);
-        for (std::size_t i = 0; i < fresh.size() && !veto; ++i) flip(i);
-        return why;
-    }
-    std::barrier votes{n};
-    std::atomic<double> longest{0};
-    on_each_shard([&](std::size_t i) {
-        const auto start = std::chrono::steady_clock::now();
-        hand_over(i);
-        votes.arrive_and_wait();   // nobody has changed anything yet: one veto, and nobody will
-        if (!veto) flip(i);
-        const auto took = milliseconds_since(start);
-        for (auto seen = longest.load(); took > seen && !longest.compare_exchange_weak(seen, took);) {
-        }
-    });
-    pause_ms = longest;
-    return why;
-}
-
-SwapReport Loader::swap(const std::string& name, const std::filesystem::path& file, Loaded* old) {
-    SwapReport report;
-    report.module = name;
-    const auto refused = [&](std::string step, std::string why) {
-        report.step = std::move(step);
-        report.reason = std::move(why);
-        kernel_.log->warning("module {}: not {} at step {}: {}", name, old != nullptr ? "swapped" : "loaded",
-                             report.step, report.reason);
-        return report;
-    };
-    auto start = std::chrono::steady_clock::now();
-    auto prepared = prepare(file, name);
-    report.prepare_ms = milliseconds_since(start);
-    if (!prepared) return refused("prepare", prepared.error().text);
-    bool store_changed = false;
-    const auto give_up = [&](std::string step, std::string why) {
-        // The old driver's code is what stays: the store must not go on with the other one.
-        if (store_changed) kernel_.store.use(old != nullptr ? old->instances.front()->store_factory() : StoreFactory{});
-        retire(name, std::move(prepared->image), std::move(prepared->instances));
-        return refused(std::move(step), std::move(why));
-    };
-    if (auto why = missing_needs(*prepared); !why.empty()) return give_up("needs", why);
-    if (auto why = conflicts(*prepared, name); !why.empty()) return give_up("conflicts", why);
-    if (auto why = unknown_keys(name, prepared->options); !why.empty()) return give_up("options", why);
-    if (const auto& factory = prepared->instances.front()->store_factory()) {
-        try {
-            kernel_.store.use(factory);
-            store_changed = true;
-        } catch (const std::exception& e) {
-            return give_up("store", e.what());
-        }
-    }
-    if (auto why = meet(old != nullptr ? &old->instances : nullptr, prepared->instances, report.pause_ms); !why.empty())
-        return give_up("meet", why);
-    report.done = true;
-    report.version = prepared->image->descriptor().version;
-    report.generation = prepared->image->generation();
-    remember_options(name, std::move(prepared->options));
-    start = std::chrono::steady_clock::now();
-    if (old == nullptr) {
-        on_each_shard([&](std::size_t i) { kernel_.shards[i]->introduce(*prepared->instances[i]); });
-        loaded_.push_back({name, file, std::move(prepared->image), std::move(prepared->instances), 0});
-        report.unmapped = true;
-    } else {
-        old->file = file;
-        ++old->swaps;
-        std::swap(old->image, prepared->image);
-        std::swap(old->instances, prepared->instances);
-        report.unmapped = retire(name, std::move(prepared->image), std::move(prepared->instances));
-    }
-    report.retire_ms = milliseconds_since(start);
-    kernel_.log->info("module {}: version {} (generation {}) is live; shards stood still for {:.3f} ms", name,
-                      report.version, report.generation, report.pause_ms);
-    return report;
-}
+// --- what can be asked for
 
 SwapReport Loader::load(const std::string& name) {
     const std::lock_guard guard{lock_};
@@ -362,7 +213,28 @@ SwapReport Loader::load(const std::string& name) {
 
 SwapReport Loader::reload(const std::string& name, const std::filesystem::path& file) {
     const std::lock_guard guard{lock_};
-    return remember("reload", reload_now(name, file));
+    return remember("reload", reload_now({name}, file));
+}
+
+SwapReport Loader::reload(const std::vector<std::string>& names) {
+    const std::lock_guard guard{lock_};
+    return remember("reload", reload_now(names, {}));
+}
+
+SwapReport Loader::reload_all() {
+    const std::lock_guard guard{lock_};
+    std::vector<std::string> names;
+    for (const auto& l : loaded_)
+        if (!l.image->is_built_in()) names.push_back(l.name);
+    return remember("reload", reload_now(names, {}));
+}
+
+SwapReport Loader::reload_changed() {
+    const std::lock_guard guard{lock_};
+    std::vector<std::string> names;
+    for (const auto& l : loaded_)
+        if (!l.image->is_built_in() && !has_same_bytes(l.file, l.image->copy())) names.push_back(l.name);
+    return names.empty() ? nothing_to_do() : remember("reload", reload_now(names, {}));
 }
 
 SwapReport Loader::unload(const std::string& name) {
@@ -375,7 +247,7 @@ SwapReport Loader::reconfigure(const std::string& name, const Config& fresh) {
     auto before = config_;
     config_.adopt(fresh, "module " + name);
     auto report =
-        find_loaded(name) == nullptr ? remember("load", load_now(name)) : remember("reload", reload_now(name, {}));
+        find_loaded(name) == nullptr ? remember("load", load_now(name)) : remember("reload", reload_now({name}, {}));
     if (!report.done) config_ = std::move(before);
     return report;
 }
@@ -397,6 +269,93 @@ Loader::StorePlugin Loader::store_plugin() const {
     return {};
 }
 
+// --- for the supervisor
+
+std::string Loader::rebuild(const std::string& name, unsigned shard) {
+    const std::lock_guard guard{lock_};
+    auto* loaded = find_loaded(name);
+    if (loaded == nullptr) return "is not loaded";
+    std::vector<OptionInfo> options;
+    std::unique_ptr<Instance> fresh;
+    try {
+        fresh = std::make_unique<Instance>(loaded->image, *kernel_.shards[shard], config_, options);
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+    std::string why;
+    auto& now = loaded->instances[shard];
+    kernel_.on_each_shard([&](Shard& here) {
+        if (here.index != shard) return;
+        why = text_of_failure([&] { return fresh->take_over(now->last_good()); });
+        if (!why.empty()) return;
+        now->leave();
+        fresh->go_live();
+    });
+    if (!why.empty()) return why;
+    std::swap(now, fresh);
+    Instances old;
+    old.push_back(std::move(fresh));
+    retirement_.add(name, loaded->image, std::move(old));
+    return {};
+}
+
+void Loader::withdraw(const std::string& name, unsigned shard) {
+    const std::lock_guard guard{lock_};
+    auto* loaded = find_loaded(name);
+    if (loaded == nullptr) return;
+    kernel_.on_each_shard([&](Shard& here) {
+        if (here.index == shard) loaded->instances[shard]->leave();
+    });
+}
+
+SwapReport Loader::roll_back(const std::string& name, const std::string& why) {
+    const std::lock_guard guard{lock_};
+    auto* loaded = find_loaded(name);
+    if (loaded == nullptr || loaded->previous.empty()) return refusal(name, "find", "there is no version before");
+    tell(*loaded, "goes back to the version before: " + why);
+    Changes changes;
+    changes.push_back({name, loaded->previous, loaded, true});
+    return remember("roll back", change(std::move(changes)));
+}
+
+void Loader::mark(const std::string& name, std::string state, std::string note, std::string what) {
+    const std::lock_guard guard{lock_};
+    auto* loaded = find_loaded(name);
+    if (loaded == nullptr) return;
+    if (!state.empty()) loaded->state = std::move(state);
+    loaded->note = std::move(note);
+    if (!what.empty()) tell(*loaded, std::move(what));
+}
+
+void Loader::end_probation(const std::string& name) {
+    const std::lock_guard guard{lock_};
+    auto* loaded = find_loaded(name);
+    if (loaded == nullptr || loaded->previous.empty()) return;
+    forget_previous(*loaded);
+    loaded->state = "live";
+    loaded->note.clear();
+}
+
+void Loader::remember_states() {
+    const std::lock_guard guard{lock_};
+    kernel_.on_each_shard([&](Shard& shard) {
+        for (auto& l : loaded_)
+            if (auto& instance = *l.instances[shard.index]; instance.is_live()) instance.remember();
+    });
+}
+
+void Loader::forget_previous(Loaded& loaded) {
+    std::error_code ignored;
+    if (!loaded.previous.empty()) std::filesystem::remove(loaded.previous, ignored);
+    loaded.previous.clear();
+    loaded.handed_over.clear();
+}
+
+void Loader::tell(Loaded& loaded, std::string what) {
+    if (loaded.history.size() >= remembered_events) loaded.history.erase(loaded.history.begin());
+    loaded.history.push_back({kernel_.clock->now(), std::move(what)});
+}
+
 SwapReport Loader::remember(std::string kind, SwapReport report) {
     ++(report.done ? history_.done : history_.refused);
     if (history_.latest.size() >= remembered_swaps) history_.latest.erase(history_.latest.begin());
@@ -407,7 +366,7 @@ SwapReport Loader::remember(std::string kind, SwapReport report) {
 Loader::History Loader::history() const {
     const std::lock_guard guard{lock_};
     auto history = history_;
-    history.pinned = retired_.size();
+    history.pinned = retirement_.pinned();
     return history;
 }
 
@@ -415,14 +374,21 @@ SwapReport Loader::load_now(const std::string& name) {
     if (find_loaded(name) != nullptr) return refusal(name, "load", "is loaded already; use reload");
     const auto file = find(name);
     if (file.empty()) return refusal(name, "find", fmt::format("there is no file {}.so in the module folders", name));
-    return swap(name, file, nullptr);
+    Changes changes;
+    changes.push_back({name, file});
+    return change(std::move(changes));
 }
 
-SwapReport Loader::reload_now(const std::string& name, const std::filesystem::path& file) {
-    auto* old = find_loaded(name);
-    if (old == nullptr) return refusal(name, "find", "is not loaded");
-    if (old->image->is_built_in()) return refusal(name, "find", std::string{part_of_the_program});
-    return swap(name, file.empty() ? old->file : file, old);
+SwapReport Loader::reload_now(const std::vector<std::string>& names, const std::filesystem::path& file) {
+    Changes changes;
+    for (const auto& name : names) {
+        auto* old = find_loaded(name);
+        if (old == nullptr) return refusal(name, "find", "is not loaded");
+        if (old->image->is_built_in()) return refusal(name, "find", std::string{part_of_the_program});
+        if (std::ranges::find(changes, name, &Change::name) != changes.end()) continue;
+        changes.push_back({name, file.empty() ? old->file : file, old});
+    }
+    return changes.empty() ? nothing_to_do() : change(std::move(changes));
 }
 
 SwapReport Loader::unload_now(const std::string& name) {
@@ -437,82 +403,45 @@ SwapReport Loader::unload_now(const std::string& name) {
             if (need == name) return report.reason = fmt::format("module {} needs it", other.name), report;
     if (old->instances.front()->store_factory())
         return report.reason = "it is the store: everything else needs it", report;
-    on_each_shard([&](std::size_t i) { old->instances[i]->leave(); });
+    kernel_.on_each_shard([&](Shard& shard) { old->instances[shard.index]->leave(); });
     report.done = true;
     report.step.clear();
     report.version = old->image->descriptor().version;
     report.generation = old->image->generation();
+    forget_previous(*old);
     auto image = std::move(old->image);
     auto instances = std::move(old->instances);
     std::erase_if(loaded_, [&](const Loaded& l) { return l.name == name; });
-    report.unmapped = retire(name, std::move(image), std::move(instances));
+    SwappedModule part{name, report.version, report.generation};
+    part.old_image = retirement_.add(name, std::move(image), std::move(instances));
+    part.unmapped = report.unmapped = part.old_image == "unmapped";
+    report.modules.push_back(std::move(part));
     kernel_.log->info("module {}: unloaded", name);
     return report;
 }
 
-// --- retire
-
-// True if the image was unmapped within the next moments; else the supervisor keeps an eye on it.
-bool Loader::retire(std::string name, std::shared_ptr<Image> image, Instances instances) {
-    Retired gone{std::move(name), image->copy(), std::move(image), std::move(instances),
-                 kernel_.clock->steady() + drain};
-    for (int i = 0; i < quick_sweeps; ++i) {
-        if (sweep(gone)) return !Image::mapped(gone.copy);
-        if (kernel_.runs_loop())
-            kernel_.pump(quick_sweep);
-        else
-            std::this_thread::sleep_for(quick_sweep);
-    }
-    retired_.push_back(std::move(gone));
-    return false;
-}
-
-// Instances die on their own thread, when nothing of their code waits or runs any more. True when the image is closed.
-bool Loader::sweep(Retired& retired) {
-    const bool overdue = kernel_.clock->steady() > retired.until;
-    on_each_shard([&](std::size_t i) {
-        if (i >= retired.instances.size() || !retired.instances[i]) return;
-        if (overdue) retired.instances[i]->cancel();
-        if (!retired.instances[i]->busy()) retired.instances[i].reset();
-    });
-    if (std::ranges::any_of(retired.instances, [](const auto& i) { return i != nullptr; })) return false;
-    retired.instances.clear();
-    retired.image.reset();
-    return true;
-}
+// --- the end
 
 void Loader::sweep() {
     const std::lock_guard guard{lock_};
-    std::erase_if(retired_, [&](Retired& r) {
-        if (!sweep(r)) return false;
-        if (Image::mapped(r.copy))
-            kernel_.log->warning("module {}: an old version stays in memory: something pins {}", r.name,
-                                 r.copy.string());
-        return true;
-    });
+    retirement_.sweep();
 }
 
 std::vector<std::shared_ptr<Image>> Loader::release() {
     const std::lock_guard guard{lock_};
-    std::vector<std::shared_ptr<Image>> images;
     for (auto& l : loaded_) {
+        forget_previous(l);
         for (auto& i : l.instances) {
             i->leave();
             i->cancel();
         }
     }
-    for (auto& r : retired_) {
-        for (auto& i : r.instances)
-            if (i) i->cancel();
-        r.instances.clear();
-        images.push_back(std::move(r.image));
-    }
+    auto images = retirement_.release();
     for (auto& l : loaded_) {
         l.instances.clear();
         images.push_back(std::move(l.image));
     }
     loaded_.clear();
-    retired_.clear();
     return images;
 }
 
@@ -523,20 +452,16 @@ std::vector<ModuleInfo> Loader::modules() const {
         ModuleInfo info;
         info.name = l.name;
         info.version = l.image->descriptor().version;
-        info.state = l.image->is_built_in() ? "built in" : "live";
+        info.state = l.image->is_built_in() && l.state == "live" ? "built in" : l.state;
+        info.note = l.note;
+        info.history = l.history;
         info.file = l.file.string();
         info.generation = l.image->generation();
         info.image_bytes = l.image->mapped_bytes();
         for (const auto& i : l.instances) info.faults += i->faults();
         list.push_back(std::move(info));
     }
-    for (const auto& r : retired_) {
-        ModuleInfo info;
-        info.name = r.name;
-        info.state = "draining";
-        info.file = r.copy.string();
-        list.push_back(std::move(info));
-    }
+    retirement_.describe(list);
     return list;
 }
 

@@ -31,10 +31,27 @@ bool Account::may_see_presence(const Jid& who) const noexcept {
 
 // --- slots
 
-std::string& Slots::at(std::string_view name) {
+void SlotCensus::add(std::string_view name, std::ptrdiff_t n) {
+    auto at = std::ranges::find(counts_, name, [](const auto& c) -> std::string_view { return c.first; });
+    if (at == counts_.end()) at = counts_.emplace(at, std::string{name}, 0);
+    at->second += static_cast<std::uint64_t>(n);
+}
+
+std::uint64_t SlotCensus::count(std::string_view name) const noexcept {
+    const auto at = std::ranges::find(counts_, name, [](const auto& c) -> std::string_view { return c.first; });
+    return at == counts_.end() ? 0 : at->second;
+}
+
+std::string& Slots::at(std::string_view name, SlotCensus& census) {
     for (auto& [n, bytes] : slots_)
         if (n == name) return *bytes;
+    census.add(name, 1);
     return *slots_.emplace_back(std::string{name}, std::make_unique<std::string>()).second;
+}
+
+void Slots::clear(SlotCensus& census) {
+    for (const auto& [name, bytes] : slots_) census.add(name, -1);
+    slots_.clear();
 }
 
 const std::string* Slots::find(std::string_view name) const noexcept {
@@ -48,7 +65,12 @@ const std::string* Slots::find(std::string_view name) const noexcept {
 LocalSession::LocalSession(LocalAccount& account, Jid jid)
     : account_(account), jid_(std::move(jid)), since_(account.shard().kernel.clock->now()), active_(since_) {}
 
-LocalSession::~LocalSession() { cancel_timers(); }
+LocalSession::~LocalSession() {
+    cancel_timers();
+    slots_.clear(account_.shard().slots);
+}
+
+std::string& LocalSession::slot(std::string_view name) { return slots_.at(name, account_.shard().slots); }
 
 Account& LocalSession::account() noexcept { return account_; }
 
@@ -169,7 +191,10 @@ LocalAccount::LocalAccount(Shard& shard, Jid jid) : shard_(shard), jid_(std::mov
 
 LocalAccount::~LocalAccount() {
     for (Session* s : sessions_) delete static_cast<LocalSession*>(s);
+    slots_.clear(shard_.slots);
 }
+
+std::string& LocalAccount::slot(std::string_view name) { return slots_.at(name, shard_.slots); }
 
 void LocalAccount::when_loaded(std::function<void(bool)> job) {
     if (state_ == State::loading)
@@ -196,7 +221,7 @@ void LocalAccount::forget() noexcept {
     exists_ = false;
     rows_.clear();
     contacts_.clear();
-    slots_ = {};
+    slots_.clear(shard_.slots);
     journal = {};
 }
 

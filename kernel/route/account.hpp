@@ -21,11 +21,22 @@ class Shard;
 class Connection;
 class LocalAccount;
 
+/// How many slots of each name there are on a shard. There are few names, so a flat list.
+class SlotCensus {
+public:
+    void add(std::string_view name, std::ptrdiff_t n);
+    std::uint64_t count(std::string_view name) const noexcept;
+
+private:
+    std::vector<std::pair<std::string, std::uint64_t>> counts_;
+};
+
 /// Named bytes that modules hang on something. Few per holder, so a flat list.
 class Slots {
 public:
-    std::string& at(std::string_view name);
+    std::string& at(std::string_view name, SlotCensus& census);
     const std::string* find(std::string_view name) const noexcept;
+    void clear(SlotCensus& census);
 
 private:
     // By pointer: a reference handed out must survive the next slot's coming.
@@ -69,7 +80,7 @@ public:
     void resend_kept() override;
     std::vector<Stanza> take_kept() override;
     void end() override;
-    std::string& slot(std::string_view name) override { return slots_.at(name); }
+    std::string& slot(std::string_view name) override;
     const std::string* find_slot(std::string_view name) const noexcept override { return slots_.find(name); }
     void arm(std::string_view timer, std::chrono::milliseconds in) override;
     void disarm(std::string_view timer) override;
@@ -118,7 +129,7 @@ public:
     void erase_row(std::string_view table, std::string_view key) override;
     void each_row(std::string_view table,
                   const std::function<void(std::string_view, const std::string&)>& see) const override;
-    std::string& slot(std::string_view name) override { return slots_.at(name); }
+    std::string& slot(std::string_view name) override;
 
     /// Puts off `job` until the account is loaded; `job(false)` if that failed. Runs at once if it is loaded.
     void when_loaded(std::function<void(bool)> job);

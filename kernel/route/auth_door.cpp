@@ -31,7 +31,7 @@ Task<Result<T>> AuthDoor::ask(Question question) {
     if (shard_.auth == nullptr) co_return fail(Condition::service_unavailable, "no auth plugin is loaded");
     Later<Result<T>> answer;
     shard_.auth_owner->run(pass_on<T>(question(*shard_.auth), answer.state()),
-                           [word = last_word<T>(answer.state())] {});
+                           [word = last_word<T>(answer.state())](bool) {});
     auto result = co_await std::move(answer);
     co_return result;
 }

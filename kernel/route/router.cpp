@@ -26,6 +26,8 @@ void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanz
     if (stanza.kind() == Stanza::Kind::other) return receive_element(connection, session, stanza);
     figures.in.count(stanza);
     session.count_received(now());
+    if (standstill_) [[unlikely]]
+        note_wait();
     const auto root = stanza.xml();
     const auto from = root.attribute("from");
     if (!from.empty() && from != session.jid().text() && from != session.jid().bare_text()) {
@@ -186,7 +188,7 @@ void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     auto reply = std::make_shared<std::optional<Reply>>();
     const auto asked = store->asked();
     auto task = handler.task(handler.self, std::move(iq));
-    handler.owner->run(reply_from(std::move(task), reply), [this, request, reply, asked] {
+    handler.owner->run(reply_from(std::move(task), reply), [this, request, reply, asked](bool) {
         if (*reply)
             send_reply(*request, std::move(**reply), asked);
         else

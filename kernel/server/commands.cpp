@@ -9,6 +9,7 @@
 
 #include "server/json.hpp"
 #include "server/log.hpp"
+#include "server/swap_report.hpp"
 #include "server/verbs.hpp"
 
 namespace tambo {
@@ -53,50 +54,46 @@ int modules(const Call& call) {
         json.object().list("modules");
         for (const auto& m : call.server.modules()) {
             json.object().member("name", m.name).member("version", m.version).member("generation", m.generation);
-            json.member("state", m.state).member("faults", m.faults).member("file", m.file).end();
+            json.member("state", m.state).member("faults", m.faults).member("file", m.file).member("note", m.note);
+            json.list("history");
+            for (const auto& e : m.history)
+                json.object().member("time", format_time(e.time)).member("what", e.what).end();
+            json.end_list().end();
         }
         return say(call, json.end_list().end());
     }
-    call.out(fmt::format("{:<20} {:<8} {:>10} {:<10} {:>6}\n", "name", "version", "generation", "state", "faults"));
+    constexpr std::string_view row = "{:<20} {:<8} {:>10} {:<12} {:>6}  {}\n";
+    call.out(fmt::format(row, "name", "version", "generation", "state", "faults", "note"));
     for (const auto& m : call.server.modules())
-        call.out(fmt::format("{:<20} {:<8} {:>10} {:<10} {:>6}\n", m.name, m.version, m.generation, m.state, m.faults));
+        call.out(fmt::format(row, m.name, m.version, m.generation, m.state, m.faults, m.note));
     return done;
 }
 
-int swapped(const Call& call, const SwapReport& r, std::string_view sentence) {
+int swapped(const Call& call, const SwapReport& report) {
     if (call.json) {
         Json json;
-        json.object().member("done", r.done).member("module", r.module).member("version", r.version);
-        json.member("generation", r.generation).member("step", r.step).member("reason", r.reason);
-        json.member("prepare_ms", r.prepare_ms).member("pause_ms", r.pause_ms).member("retire_ms", r.retire_ms);
-        say(call, json.member("unmapped", r.unmapped).end());
-    } else if (r.done) {
-        call.out(fmt::format("module {}: {}\n", r.module, sentence));
+        write(json.object(), report);
+        say(call, json.end());
     } else {
-        call.out(fmt::format("module {}: refused at step {}: {}\n", r.module, r.step, r.reason));
+        call.out(report.module.empty() ? in_words(report) + '\n'
+                                       : fmt::format("module {}: {}\n", report.module, in_words(report)));
     }
-    return r.done ? done : refused;
-}
-
-int swapped(const Call& call, const SwapReport& r) {
-    return swapped(call, r,
-                   fmt::format("version {} (generation {}); prepared in {:.1f} ms, shards stood still for {:.3f} ms, "
-                               "the old image {}",
-                               r.version, r.generation, r.prepare_ms, r.pause_ms,
-                               r.unmapped ? "is gone" : "stays until its last task has ended"));
+    return report.done ? done : refused;
 }
 
 int load(const Call& call) { return swapped(call, call.server.load(call.words[0])); }
+int unload(const Call& call) { return swapped(call, call.server.unload(call.words[0])); }
 
-int unload(const Call& call) {
-    const auto r = call.server.unload(call.words[0]);
-    return swapped(
-        call, r, fmt::format("unloaded; its image {}", r.unmapped ? "is gone" : "stays until its last task has ended"));
-}
-
+// NAME… swaps these together; NAME FILE, one for another file.
 int reload(const Call& call) {
-    return swapped(call, call.words.size() == 1 ? call.server.reload(call.words[0])
-                                                : call.server.reload(call.words[0], call.words[1]));
+    const auto& words = call.words;
+    if (words[0] == "--all" || words[0] == "--changed") {
+        if (words.size() > 1) return complain(call, words[0] + " takes no names");
+        return swapped(call, words[0] == "--all" ? call.server.reload_all() : call.server.reload_changed());
+    }
+    if (words.size() == 2 && words[1].find('/') != std::string::npos)
+        return swapped(call, call.server.reload(words[0], words[1]));
+    return swapped(call, call.server.reload(words));
 }
 
 // --- configuration, log, store
@@ -278,7 +275,8 @@ constexpr std::array verbs = {
     Verb{"modules", "", "what is loaded", 0, 0, modules},
     Verb{"load", "NAME", "load a module", 1, 1, load},
     Verb{"unload", "NAME", "take a module out", 1, 1, unload},
-    Verb{"reload", "NAME [FILE]", "swap a module for a new build, or for another file", 1, 2, reload},
+    Verb{"reload", "NAME... | NAME FILE | --all | --changed",
+         "swap modules for their new builds, or one for another file", 1, 1000, reload},
     Verb{"reload-config", "", "follow the ini as it is now", 0, 0, reload_config},
     Verb{"check", "FILE", "look for mistakes in an ini; needs no server", 1, 1, only_in_tamboctl},
     Verb{"new-module", "NAME [FOLDER]", "a project for a module of your own; needs no server", 1, 2, only_in_tamboctl},

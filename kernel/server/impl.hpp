@@ -43,8 +43,6 @@ public:
     Reconfiguration& configuration() { return *configuration_; }
     const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
     const HttpServer* http() const { return http_.get(); }   ///< null unless [http] asks for it
-    /// Runs `job` on every shard, at the same time, and waits.
-    void on_each_shard(const std::function<void(Shard&)>& job);
     std::size_t poll(Duration at_most);
     std::size_t next_shard() { return next_shard_++ % kernel_->shards.size(); }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <latch>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -87,6 +88,21 @@ Kernel::Kernel(Config c, Server::Options options)
 Kernel::~Kernel() = default;
 
 Shard& Kernel::home(const Jid& jid) noexcept { return *shards[jid.bare_hash() % shards.size()]; }
+
+void Kernel::on_each_shard(const std::function<void(Shard&)>& job) {
+    if (!running) {
+        for (auto& shard : shards) job(*shard);
+        return;
+    }
+    if (runs_loop()) return shards.front()->turn([&] { job(*shards.front()); });
+    std::latch done{static_cast<std::ptrdiff_t>(shards.size())};
+    for (auto& shard : shards)
+        shard->post([&shard = *shard, &job, &done] {
+            job(shard);
+            done.count_down();
+        });
+    done.wait();
+}
 
 bool Kernel::runs_loop() const noexcept { return pump && !shards.empty() && shards.front()->is_here(); }
 

@@ -63,6 +63,8 @@ struct Kernel {
     const Time started;
 
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
+    /// Runs `job` on every shard, at the same time, and waits. From any thread but a shard's.
+    void on_each_shard(const std::function<void(Shard&)>& job);
     /// The caller is the thread that runs the loop (Options::own_threads = false): what it wants to wait for, it has to
     /// do itself, by pump().
     bool runs_loop() const noexcept;

@@ -169,7 +169,7 @@ std::vector<SessionInfo> Server::sessions(std::string_view jid) {
     }
     std::vector<SessionInfo> all;
     std::mutex lock;
-    impl_->on_each_shard([&](Shard& shard) {
+    impl_->kernel().on_each_shard([&](Shard& shard) {
         std::vector<SessionInfo> here;
         shard.each_session([&](LocalSession& session) {
             if (fits(session, wanted)) here.push_back(describe(session));
@@ -212,7 +212,7 @@ Result<Nothing> Server::send(Stanza stanza) {
 
 std::size_t Server::broadcast(const Stanza& stanza) {
     std::atomic<std::size_t> count{0};
-    impl_->on_each_shard([&](Shard& shard) {
+    impl_->kernel().on_each_shard([&](Shard& shard) {
         std::vector<Jid> here;
         shard.each_session([&](LocalSession& session) {
             if (session.is_available()) here.push_back(session.jid());

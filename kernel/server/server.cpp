@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <dlfcn.h>
 #include <future>
-#include <latch>
 
 #include <boost/asio/post.hpp>
 
@@ -147,22 +146,6 @@ Server::Impl::~Impl() {
 }
 
 void Server::Impl::use(Server& server) { kernel_->server = &server; }
-
-void Server::Impl::on_each_shard(const std::function<void(Shard&)>& job) {
-    auto& shards = kernel_->shards;
-    if (!kernel_->running) {
-        for (auto& shard : shards) job(*shard);
-        return;
-    }
-    if (kernel_->runs_loop()) return shards.front()->turn([&] { job(*shards.front()); });
-    std::latch done{static_cast<std::ptrdiff_t>(shards.size())};
-    for (auto& shard : shards)
-        shard->post([&shard = *shard, &job, &done] {
-            job(shard);
-            done.count_down();
-        });
-    done.wait();
-}
 
 void Server::Impl::start() {
     const SignalsBlocked of_our_threads;
@@ -322,6 +305,9 @@ SwapReport Server::reload(std::string_view module) { return impl_->loader().relo
 SwapReport Server::reload(std::string_view module, const std::filesystem::path& file) {
     return impl_->loader().reload(std::string{module}, file);
 }
+SwapReport Server::reload(const std::vector<std::string>& modules) { return impl_->loader().reload(modules); }
+SwapReport Server::reload_all() { return impl_->loader().reload_all(); }
+SwapReport Server::reload_changed() { return impl_->loader().reload_changed(); }
 SwapReport Server::unload(std::string_view module) { return impl_->loader().unload(std::string{module}); }
 
 void Server::refresh() {
@@ -363,7 +349,7 @@ Result<Nothing> Server::ping(Duration patience) {
 }
 
 void Server::advance() {
-    impl_->on_each_shard([](Shard& shard) { shard.advance(); });
+    impl_->kernel().on_each_shard([](Shard& shard) { shard.advance(); });
 }
 
 void Server::settle() {
@@ -372,7 +358,7 @@ void Server::settle() {
     for (int i = 0; i < rounds; ++i) {
         while (kernel.runs_loop() && impl_->poll(Duration::zero()) > 0) {
         }
-        impl_->on_each_shard([](Shard&) {});
+        impl_->kernel().on_each_shard([](Shard&) {});
         kernel.store.run([](StoreDriver&) {});
     }
 }

@@ -72,7 +72,7 @@ Stats Server::stats() {
     stats.connections = kernel.gate.connections();
     stats.shards = kernel.shards.size();
     std::mutex lock;
-    impl_->on_each_shard([&](Shard& shard) {
+    impl_->kernel().on_each_shard([&](Shard& shard) {
         const std::lock_guard guard{lock};
         add(stats, shard);
     });

@@ -6,6 +6,7 @@
 #include <tambo/time.hpp>
 
 #include "server/json.hpp"
+#include "server/swap_report.hpp"
 
 namespace tambo {
 
@@ -89,20 +90,7 @@ void write_swaps(Json& json, const Stats& stats) {
     json.object("swaps").member("done", stats.swaps_done).member("refused", stats.swaps_refused);
     json.member("pinned_images", stats.pinned_images).list("latest");
     for (const auto& [time, kind, report] : stats.swaps)
-        json.object()
-            .member("time", format_time(time))
-            .member("kind", kind)
-            .member("module", report.module)
-            .member("done", report.done)
-            .member("version", report.version)
-            .member("generation", report.generation)
-            .member("step", report.step)
-            .member("reason", report.reason)
-            .member("prepare_ms", report.prepare_ms)
-            .member("pause_ms", report.pause_ms)
-            .member("retire_ms", report.retire_ms)
-            .member("unmapped", report.unmapped)
-            .end();
+        write(json.object().member("time", format_time(time)).member("kind", kind), report).end();
     json.end_list().end();
 }
 

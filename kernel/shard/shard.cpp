@@ -217,6 +217,26 @@ void Shard::count_bytes(Wire& wire, std::size_t in, std::size_t out) {
     Figures::add(figures.bytes_out, out);
 }
 
+// Two posts: what was ready while it stood still is taken from the system between them.
+void Shard::count_waiting(std::chrono::steady_clock::time_point since,
+                          std::function<void(const std::vector<double>&)> say) {
+    const auto mine = std::make_shared<Standstill>(Standstill{since, {}});
+    standstill_ = mine;
+    asio::post(io, [this, mine, say = std::move(say)]() mutable {
+        asio::post(io, [this, mine, say = std::move(say)] {
+            if (standstill_ == mine) standstill_.reset();
+            say(mine->milliseconds);
+        });
+    });
+}
+
+void Shard::note_wait() {
+    constexpr std::size_t most = 100'000;
+    if (standstill_->milliseconds.size() >= most) return;
+    standstill_->milliseconds.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - standstill_->since).count());
+}
+
 void Shard::run_timer(const Jid& full, const std::string& name) {
     auto* session = find_session(full);
     const auto* timer = hooks.find_timer(name);
@@ -304,7 +324,7 @@ void Shard::load(LocalAccount& account) {
                                    *done = true;
                                    known(std::move(e));
                                }),
-                    [known, done] {
+                    [known, done](bool) {
                         if (!*done) known(fail(Condition::internal_server_error));
                     });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -164,10 +165,15 @@ public:
     AuthProvider* auth = nullptr;
     Instance* auth_owner = nullptr;
     AuthDoor auth_door{*this};
+    SlotCensus slots;
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into
     Figures figures;
     void count_bytes(Wire& wire, std::size_t in, std::size_t out);
+    /// The shard stood still since then: tells `say` how long stanzas have waited for it, at most, which are read in
+    /// the next round of the loop.
+    void count_waiting(std::chrono::steady_clock::time_point since,
+                       std::function<void(const std::vector<double>& milliseconds)> say);
     Meter meter;
     std::atomic<const char*> crumb{nullptr};   ///< the name of the module that runs now
     Instance* running = nullptr;               ///< … and itself; this shard's thread only
@@ -213,6 +219,14 @@ private:
         Wheel::Id patience = 0;
     };
     std::unordered_map<std::string, Question> questions_;
+
+    struct Standstill {
+        std::chrono::steady_clock::time_point since;
+        std::vector<double> milliseconds;
+    };
+    void note_wait();
+    std::shared_ptr<Standstill> standstill_;   // null but for a round of the loop after a swap
+
     std::uint64_t next_question_ = 1;
 
     std::vector<std::vector<Stanza>> outgoing_;   // mail of this turn, by shard

@@ -126,6 +126,29 @@ void Negotiation::refuse(const Stanza& stanza) {
     close(info_.account.empty() ? StreamCondition::not_authorized : StreamCondition::unsupported_stanza_type);
 }
 
+/// Goes with the task of a step, and says how it ended: by itself, or because its version was taken away where it
+/// waited.
+class Negotiation::StepEnd {
+public:
+    StepEnd(Negotiation& negotiation, std::shared_ptr<bool> alive)
+        : negotiation_(negotiation), alive_(std::move(alive)) {}
+    ~StepEnd() {
+        if (*alive_ && !said_) negotiation_.step_lost();
+    }
+    StepEnd(const StepEnd&) = delete;
+    StepEnd& operator=(const StepEnd&) = delete;
+    void say(bool well) {
+        said_ = true;
+        if (*alive_ && !well) negotiation_.close(StreamCondition::internal_server_error);
+        if (*alive_) negotiation_.step_ended();
+    }
+
+private:
+    Negotiation& negotiation_;
+    const std::shared_ptr<bool> alive_;   // shared with the negotiation, which may be gone first
+    bool said_ = false;
+};
+
 void Negotiation::take_step(const Hooks::Step& step, Stanza& stanza) {
     ended_early_ = false;
     step_owner_ = step.owner;
@@ -133,9 +156,8 @@ void Negotiation::take_step(const Hooks::Step& step, Stanza& stanza) {
     auto alive = alive_;
     try {
         auto task = step.take(step.self, *this, std::move(stanza));
-        const auto id = step.owner->run(std::move(task), [this, alive] {
-            if (*alive) step_ended();
-        });
+        auto end = std::make_shared<StepEnd>(*this, alive);   // a std::function wants to be copied
+        const auto id = step.owner->run(std::move(task), [end = std::move(end)](bool well) { end->say(well); });
         if (*alive && !ended_early_) step_ = id;
     } catch (const std::exception& e) {
         step.owner->fault(e.what());
@@ -160,9 +182,19 @@ void Negotiation::step_ended() {
     connection_.resume_input();
 }
 
+void Negotiation::step_lost() {
+    ended_early_ = true;
+    step_ = 0;
+    receiver_.reset();
+    tls_wanted_ = restart_wanted_ = false;
+    connection_.resume_input();
+}
+
 void Negotiation::secured() { refresh_info(); }
 
-void Negotiation::send(std::string_view xml) { connection_.write_element(xml); }
+void Negotiation::send(std::string_view xml) {
+    if (*alive_) connection_.write_element(xml);   // a step may have last words when the stream has gone
+}
 
 Later<Stanza> Negotiation::receive() {
     Later<Stanza> next;

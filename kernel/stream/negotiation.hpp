@@ -59,7 +59,9 @@ private:
     void welcome_guest();
     Result<Jid> bind_guest(const Guest& guest, LocalAccount* account);
     void take_step(const Hooks::Step& step, Stanza& stanza);
+    class StepEnd;
     void step_ended();
+    void step_lost();   ///< the step's version was taken away; the stream goes on, and may try again
     void refuse(const Stanza& stanza);
     Result<Jid> bind_now(std::string_view resource, Conflict policy, LocalAccount& account);
 

@@ -1,6 +1,7 @@
 // RFC 6120 §6: SASL, with SCRAM (RFC 5802, 7677), its channel-binding forms (RFC 9266), PLAIN (RFC 4616), and XEP-0440
 // (0.4.2).
 #include <algorithm>
+#include <exception>
 #include <unordered_map>
 #include <vector>
 
@@ -81,10 +82,30 @@ private:
         features.element("channel-binding").attribute("type", exporter_type).end().end();
     }
 
+    /// Answers for an attempt that is ended where it waits, because a newer version of this module has come and would
+    /// not wait any longer (RFC 6120 §6.5.11): the client tries again.
+    class LastWord {
+    public:
+        explicit LastWord(Handshake& h) : handshake_(&h) {}
+        ~LastWord() {
+            if (handshake_ == nullptr || std::uncaught_exceptions() > 0) return;
+            const auto name = sasl::to_string(Failure::temporary_auth_failure);
+            handshake_->send(Writer{}.element("failure", sasl_space).element(name).take());
+        }
+        LastWord(const LastWord&) = delete;
+        LastWord& operator=(const LastWord&) = delete;
+        void is_not_needed() { handshake_ = nullptr; }
+
+    private:
+        Handshake* handshake_;
+    };
+
     /// One attempt, from <auth/> to <success/> or <failure/>.
     Task<void> step(Handshake& h, Stanza element) {
+        LastWord last_word{h};
         auto attempt = authenticate(h, std::move(element));
         const Outcome<Accepted> outcome = co_await attempt;
+        last_word.is_not_needed();
         if (outcome) {
             h.send(Writer{}.element("success", sasl_space).text(base64(outcome->last_words)).take());
             h.authenticated(outcome->account);

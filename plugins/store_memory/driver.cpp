@@ -8,21 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "belongings.hpp"
+
 namespace tambo::memory {
 
 namespace {
 
-using Key = std::pair<std::string, std::string>;   // table, key
-
 Key in(std::string_view table, std::string_view key = {}) { return {std::string{table}, std::string{key}}; }
-
-struct Belongings {
-    std::map<Key, Bytes> resident, items;
-    std::deque<JournalEntry> journal;
-    JournalState state;
-
-    std::map<Key, Bytes>& rows(Space space) { return space == Space::resident ? resident : items; }
-};
 
 class Driver final : public StoreDriver {
 public:
@@ -158,9 +150,15 @@ public:
         return found;
     }
 
-private:
-    using Owners = std::map<std::string, Belongings, std::less<>>;
+    Bytes hand_over() override { return pack(owners_); }
+    bool take_over(std::string_view kept) override {
+        if (kept.empty()) return true;   // what was there before kept everything on disk
+        auto owners = unpack(kept);
+        if (owners) owners_ = std::move(*owners);
+        return owners.has_value();
+    }
 
+private:
     Belongings* find(std::string_view owner) {
         const auto at = owners_.find(owner);
         return at == owners_.end() ? nullptr : &at->second;

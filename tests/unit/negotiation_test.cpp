@@ -217,13 +217,22 @@ TEST_F(NegotiationTest, ends_the_stream_of_who_sends_stanzas_too_early) {
     EXPECT_TRUE(has(say("<login xmlns='urn:test:login'/>"), "<unsupported-stanza-type")) << "that was another phase";
 }
 
-TEST_F(NegotiationTest, goes_on_after_a_step_that_throws) {
+TEST_F(NegotiationTest, ends_the_stream_whose_step_throws) {
     open();
     EXPECT_EQ(say("<x xmlns='urn:test:stumble'/>"), "");
     const auto before = porter_.faults();
-    EXPECT_EQ(say("<y xmlns='urn:test:stumble'/>"), "");
+    const auto answer = say("<y xmlns='urn:test:stumble'/>");
     EXPECT_EQ(porter_.faults(), before + 1);
+    EXPECT_TRUE(has(answer, "<internal-server-error") && is_over(answer)) << answer;
+}
+
+TEST_F(NegotiationTest, goes_on_when_the_version_whose_step_waits_is_taken_away) {
+    open();
+    EXPECT_EQ(say("<login xmlns='urn:test:login'/>"), "<who/>");
+    porter_.cancel();
+    EXPECT_EQ(waiting_, 0);
     EXPECT_EQ(say("<login xmlns='urn:test:login'/>"), "<who/>") << "another try, another step";
+    porter_.cancel();
 }
 
 TEST_F(NegotiationTest, loses_patience_with_who_fails_too_often) {
@@ -241,7 +250,7 @@ TEST_F(NegotiationTest, ends_the_task_where_it_waits_when_the_client_goes) {
     peer_->is_gone = true;
     say("");
     EXPECT_EQ(waiting_, 0);
-    EXPECT_FALSE(porter_.busy());
+    EXPECT_EQ(porter_.holds(), "");
     EXPECT_TRUE(connection_.expired());
 }
 
