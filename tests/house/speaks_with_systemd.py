@@ -3,11 +3,13 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import urllib.request
 
-from tambod import PATIENCE, Tambod, Wire, arguments, expect, ini, server_section
+from tambod import HEADER, PATIENCE, Tambod, Wire, arguments, expect, ini, server_section
 
 
 class NotifySocket:
@@ -46,19 +48,19 @@ def listening():
     return ear, ear.getsockname()[1]
 
 
-def activated(build, folder, text, environment, sockets):
+def activated(build, folder, text, environment, sockets, *more):
     """As systemd starts it: descriptors from 3 on, names in LISTEN_FDNAMES."""
     moves = " ".join("%d<&%d" % (3 + i, ear.fileno()) for i, (_, ear) in enumerate(sockets))
     names = ":".join(name for name, _ in sockets)
     wrapper = ["/bin/sh", "-c", "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\" " + moves, "sh"]
-    program = [build + "/bin/tambod", "--config"]
+    program = [build + "/bin/tambod", *more, "--config"]
     return Tambod(build, folder, text, [*wrapper, *program] if sockets else program, pass_fds=[ear.fileno() for _, ear in sockets],
                   env={**os.environ, **environment,
                        **({"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": names} if sockets else {})})
 
 
 def text(build, fifo=""):
-    return ini({"server": server_section(build, plugins="store_memory, auth_store", modules="sasl, bind, ping, sleeper",
+    return ini({"server": server_section(build, plugins="store_memory, auth_store", modules="sasl, bind, ping, sleeper, status",
                                          module_path="%s/modules, %s/plugins, %s/house" % (build, build, build)),
                 "listener c2s": {"address": "127.0.0.1", "port": 0, "plaintext_auth": "true"},
                 "module sleeper": {"fifo": fifo}})
@@ -119,6 +121,52 @@ def takes_the_sockets_of_systemd(build):
         second.close()
 
 
+def clients_wait_while_systemd_starts_it_again(build):
+    """As tambo.socket has it: the socket is systemd's, servers come and go."""
+    with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
+        ear, port = listening()
+        with activated(build, folder, text(build), {}, [("c2s", ear)]) as server:
+            server.until("listener c2s on port %d" % port)
+            server.process.kill()
+            server.process.wait()
+        early = Wire.to(port)
+        early.send(HEADER)
+        with activated(build, folder, text(build), {}, [("c2s", ear)]) as server:
+            early.until("<stream:features>")
+            expect(server.stop() == 0, "SIGTERM ends it well", server.log())
+        ear.close()
+
+
+def takes_a_socket_for_http(build):
+    with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
+        ear, port = listening()
+        with activated(build, folder, text(build) + "\n[http]\nlisten = 127.0.0.1:0\n", {}, [("http", ear)]) as server:
+            server.until("listener http on port %d" % port)
+            with urllib.request.urlopen("http://127.0.0.1:%d/status.json" % port, timeout=PATIENCE) as answer:
+                expect(answer.status == 200, "it answers there", answer.status)
+            expect(server.stop() == 0, "SIGTERM ends it well", server.log())
+        ear.close()
+
+
+def passes_everything_on_when_it_supervises(build):
+    """With NotifyAccess=all: sockets reach the server and the next one, what that says reaches systemd."""
+    with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
+        notify = NotifySocket(folder)
+        ear, port = listening()
+        with activated(build, folder, text(build), {"NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "600000"}, [("c2s", ear)],
+                       "--supervise") as server:
+            for _ in range(2):
+                notify.until("^READY=1$")
+                notify.until("^WATCHDOG=1$")
+                Wire.to(port).socket.close()
+                with open(os.path.join(folder, "data", "lock"), encoding="utf-8") as lock:
+                    os.kill(int(lock.read()), signal.SIGKILL)
+            notify.until("^READY=1$")
+            expect(server.stop() == 0, "SIGTERM ends it well", server.log())
+            notify.until("^STOPPING=1$")
+        ear.close()
+
+
 def refuses_what_it_cannot_use(build):
     with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
         ear, _ = listening()
@@ -134,6 +182,23 @@ def refuses_what_it_cannot_use(build):
         deaf.close()
 
 
+def units_are_understood(source):
+    """Both together; what they start is not installed here."""
+    if not shutil.which("systemd-analyze"):
+        return
+    with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
+        for name in ("tambo.service", "tambo.socket"):
+            with open(os.path.join(source, "etc", name), encoding="utf-8") as unit:
+                installed = unit.read().replace("/usr/bin/tambod", "/bin/true")
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as unit:
+                unit.write(installed)
+        judged = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no",
+                                 *(os.path.join(folder, name) for name in ("tambo.service", "tambo.socket"))],
+                                capture_output=True, encoding="utf-8", check=False)
+        complaints = [line for line in (judged.stdout + judged.stderr).splitlines() if "tambo" in line]
+        expect(judged.returncode == 0 and not complaints, "systemd understands the units", judged.stdout, judged.stderr)
+
+
 def unit_is_hardened(source):
     if not shutil.which("systemd-analyze"):
         return
@@ -147,7 +212,11 @@ def main():
     tells_what_happens(build)
     watchdog_hears_until_a_shard_stands_still(build)
     takes_the_sockets_of_systemd(build)
+    clients_wait_while_systemd_starts_it_again(build)
+    takes_a_socket_for_http(build)
+    passes_everything_on_when_it_supervises(build)
     refuses_what_it_cannot_use(build)
+    units_are_understood(source)
     unit_is_hardened(source)
 
 

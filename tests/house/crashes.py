@@ -1,0 +1,41 @@
+"""For tests in which tambod dies: what makes it die, and what it left."""
+import os
+import re
+
+from tambod import Wire, expect, ini, server_section
+
+
+def environment():
+    """Sanitizers report a crash and exit; here they shall die of it as well."""
+    aborting = {name: ":".join([*filter(None, [os.environ.get(name)]), "abort_on_error=1"])
+                for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")}
+    return {**os.environ, **aborting}
+
+
+def configuration(build, modules="sasl, bind, ping, crasher", door="", **kernel):
+    return ini({"server": server_section(build, threads=1, plugins="store_sqlite, auth_store", modules=modules,
+                                         module_path="%s/modules, %s/plugins, %s/house" % (build, build, build)),
+                "kernel": kernel,
+                "listener c2s": {"address": "127.0.0.1", "port": 0, "plaintext_auth": "true"},
+                "module crasher": {"door": door} if door else {}})
+
+
+def crash(server, port, way):
+    """Romeo says the word, and his connection ends."""
+    romeo = Wire.to(port)
+    romeo.log_in("romeo", "secret")
+    romeo.send("<message to='romeo@localhost'><body>%s</body></message>" % way)
+    try:
+        romeo.until_the_end()
+    except ConnectionResetError:
+        pass
+
+
+def notes(folder):
+    with open(os.path.join(folder, "data", "crash-notes"), encoding="utf-8") as file:
+        return file.read()
+
+
+def expect_note(folder, pattern):
+    text = notes(folder)
+    expect(re.search(r"^\d+ died %s$" % pattern, text, re.M), "the note says %r" % pattern, text)
