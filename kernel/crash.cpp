@@ -33,10 +33,10 @@ bool comes_again(int signal, const siginfo_t& info) noexcept {
 void die(int signal, siginfo_t* info, void*) noexcept {
     pid_t first = 0;
     const pid_t self = ::gettid();
-    if (!who_dies.compare_exchange_strong(first, self))
-        while (first != self) ::pause();
-    else
+    if (who_dies.compare_exchange_strong(first, self))
         note.write(signal);
+    else if (first != self)
+        for (;;) ::pause();
     restore();
     if (!comes_again(signal, *info)) ::raise(signal);   // when the handler has returned
 }

@@ -96,10 +96,13 @@ void hand_over(const std::vector<Socket>& sockets) {
     }
     for (int i = 0; i < count; ++i) ::dup2(moved[static_cast<std::size_t>(i)], SD_LISTEN_FDS_START + i);
     const auto self = std::to_string(::getpid());
+    // NOLINTBEGIN(concurrency-mt-unsafe): neither the parent nor this process has a second thread
+    if (std::getenv("WATCHDOG_USEC") != nullptr) ::setenv("WATCHDOG_PID", self.c_str(), 1);
+    if (count == 0) return;
     ::setenv("LISTEN_PID", self.c_str(), 1);
     ::setenv("LISTEN_FDS", std::to_string(count).c_str(), 1);
     ::setenv("LISTEN_FDNAMES", names.c_str(), 1);
-    if (std::getenv("WATCHDOG_USEC") != nullptr) ::setenv("WATCHDOG_PID", self.c_str(), 1);
+    // NOLINTEND(concurrency-mt-unsafe)
 }
 
 [[noreturn]] void become_the_server(const std::string& program, const std::string& file, pid_t parent,
@@ -136,7 +139,7 @@ public:
         sigemptyset(&signals_);
         for (const int s : passed_on) sigaddset(&signals_, s);
         sigaddset(&signals_, SIGCHLD);
-        ::sigprocmask(SIG_BLOCK, &signals_, nullptr);
+        ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
         std::signal(SIGCHLD, SIG_DFL);   // ignored, it would leave no death to look at
     }
 

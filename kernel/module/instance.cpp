@@ -123,6 +123,7 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
 }
 
 Instance::~Instance() {
+    const ThreadCrumb here{crumb_};
     cancel();
     if (module_ != nullptr) image_->destroy(module_);
     store_factory_ = {};   // module code as well
@@ -138,12 +139,16 @@ std::string Instance::holds() const {
     return text;
 }
 
-Instance::Saved Instance::save() const { return {image_->descriptor().state_version, module_->save()}; }
+Instance::Saved Instance::save() const {
+    const ThreadCrumb here{crumb_};
+    return {image_->descriptor().state_version, module_->save()};
+}
 
 std::string Instance::take_over(Saved saved) {
     const auto mine = image_->descriptor().state_version;
     const auto shown = [&] { return fmt::format("state version {} (this build's is {})", saved.version, mine); };
     if (saved.version > mine) return fmt::format("{} is newer than it can read", shown());
+    const ThreadCrumb here{crumb_};
     const bool taken =
         saved.version == mine ? module_->load(saved.state) : module_->upgrade(saved.version, saved.state);
     if (!taken) return fmt::format("it can't read {}", shown());

@@ -95,6 +95,7 @@ const HostModule* Loader::find_own(const std::string& name) const {
 }
 
 Result<Loader::Prepared> Loader::prepare(const std::filesystem::path& file, const std::string& name) {
+    const ThreadCrumb here{kernel_.lasting_name(name)};   // its constructors run here, those of its globals first
     const auto* own = find_own(name);
     auto image =
         own != nullptr ? Result<std::shared_ptr<Image>>{built_in(*own)} : Image::open(file, kernel_.run_folder());
@@ -140,6 +141,7 @@ void Loader::load_all(const std::vector<std::string>& names) {
     Changes waiting;
     for (const auto& name : names) {
         if (!exists(name)) throw ConfigError(at_its_place(name, no_file(name)));
+        if (stays_out(name)) continue;
         auto prepared = prepare(find(name), name);
         if (!prepared) throw ConfigError(at_its_place(name, prepared.error().text));
         remember_options(name, prepared->options);
@@ -150,13 +152,17 @@ void Loader::load_all(const std::vector<std::string>& names) {
     while (!waiting.empty()) {
         const auto next = std::ranges::find_if(
             waiting, [&](const Change& c) { return missing_needs(*c.fresh.instances.front(), {}).empty(); });
-        if (next == waiting.end()) throw ConfigError(stuck(waiting));
+        if (next == waiting.end()) {
+            if (leave_out_who_needs_them(waiting)) continue;
+            throw ConfigError(stuck(waiting));
+        }
         const auto name = next->name;
         Changes one;
         one.push_back(std::move(*next));
         waiting.erase(next);
         if (const auto why = judge(one.front(), one)) throw ConfigError(at_its_place(name, why.reason));
-        if (const auto& factory = one.front().fresh.instances.front()->store_factory()) kernel_.store.use(factory);
+        const auto& first = *one.front().fresh.instances.front();
+        if (first.store_factory()) kernel_.store.use(first.store_factory(), first.crumb());
         Meeting::Figures figures;
         if (const auto why = meet(one, figures))
             throw std::runtime_error(fmt::format("module {}: {}", name, why.reason));
@@ -376,7 +382,9 @@ SwapReport Loader::load_now(const std::string& name) {
     if (file.empty()) return refusal(name, "find", fmt::format("there is no file {}.so in the module folders", name));
     Changes changes;
     changes.push_back({name, file});
-    return change(std::move(changes));
+    auto report = change(std::move(changes));
+    if (report.done) no_longer_left_out(name);
+    return report;
 }
 
 SwapReport Loader::reload_now(const std::vector<std::string>& names, const std::filesystem::path& file) {
@@ -396,6 +404,8 @@ SwapReport Loader::unload_now(const std::string& name) {
     report.module = name;
     report.step = "unload";
     auto* old = find_loaded(name);
+    if (old == nullptr && no_longer_left_out(name))
+        return report.step.clear(), report.done = report.unmapped = true, report;
     if (old == nullptr) return report.reason = "is not loaded", report;
     if (old->image->is_built_in()) return report.reason = part_of_the_program, report;
     for (const auto& other : loaded_)
@@ -461,6 +471,7 @@ std::vector<ModuleInfo> Loader::modules() const {
         for (const auto& i : l.instances) info.faults += i->faults();
         list.push_back(std::move(info));
     }
+    list.insert(list.end(), left_out_.begin(), left_out_.end());
     retirement_.describe(list);
     return list;
 }

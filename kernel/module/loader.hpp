@@ -32,6 +32,9 @@ public:
     /// ConfigError or std::runtime_error if one of them can't be loaded.
     void load_all(const std::vector<std::string>& names);
 
+    /// Those that stayed out then, being to blame for crashes of the process, and nobody has loaded since.
+    std::vector<std::string> left_out() const;
+
     /// What load_all would complain of, without anything going live.
     std::vector<std::string> check(const std::vector<std::string>& names);
 
@@ -133,6 +136,12 @@ private:
     void remember_options(const std::string& name, std::vector<OptionInfo> options);
     Loaded* find_loaded(const std::string& name);
 
+    // --- who stays out (left_out.cpp)
+    bool stays_out(const std::string& name);
+    bool leave_out_who_needs_them(Changes& waiting);
+    void leave_out(const std::string& name, std::string why);
+    bool no_longer_left_out(const std::string& name);
+
     // --- a transaction (transaction.cpp)
     SwapReport change(Changes changes);
     Objection prepare_all(Changes& changes);
@@ -158,6 +167,7 @@ private:
     mutable std::mutex lock_;
     Config config_;   // what options are read from
     std::vector<Loaded> loaded_;
+    std::vector<ModuleInfo> left_out_;   // at the start
     Retirement retirement_;
     History history_;
 };

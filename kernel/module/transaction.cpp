@@ -93,10 +93,10 @@ std::string Loader::missing_needs(const Instance& instance, const Changes& all) 
 // Requests that wait are answered by the one driver or the other, none by both.
 Loader::Objection Loader::change_store(const Changes& changes, bool& is_changed) {
     for (const auto& change : changes) {
-        const auto& factory = change.fresh.instances.front()->store_factory();
-        if (!factory) continue;
+        const auto& first = *change.fresh.instances.front();
+        if (!first.store_factory()) continue;
         auto why = text_of_failure([&] {
-            kernel_.store.use(factory);
+            kernel_.store.use(first.store_factory(), first.crumb());
             return std::string{};
         });
         if (!why.empty()) return {change.name, "store", std::move(why)};
@@ -217,8 +217,14 @@ void Loader::give_up(Changes& changes, bool store_is_changed) {
     for (auto& change : changes) {
         const bool is_store = !change.fresh.instances.empty() && change.fresh.instances.front()->store_factory();
         // The old driver's code is what stays: the store must not go on with the other one.
-        if (store_is_changed && is_store)
-            kernel_.store.use(change.old != nullptr ? change.old->instances.front()->store_factory() : StoreFactory{});
+        if (store_is_changed && is_store) {
+            if (change.old != nullptr) {
+                const auto& old = *change.old->instances.front();
+                kernel_.store.use(old.store_factory(), old.crumb());
+            } else {
+                kernel_.store.use({});
+            }
+        }
         if (change.fresh.image)
             retirement_.add(change.name, std::move(change.fresh.image), std::move(change.fresh.instances));
     }

@@ -74,6 +74,7 @@ std::vector<Endpoint> endpoints(const Config& config) {
     std::vector<OptionInfo> ignored;
     const auto settings = read_settings(config, ignored);
     std::vector<Endpoint> all;
+    all.reserve(settings.listeners.size() + 1);
     for (const auto& l : settings.listeners) all.push_back({l.name, l.address, l.port});
     if (!settings.http.address.empty() && config.find("listener http") == nullptr)
         all.push_back({std::string{http_listener}, settings.http.address, settings.http.port});

@@ -33,7 +33,7 @@ public:
         if (length_ < sizeof text_ - 1) text_[length_++] = c;
     }
     void add_number(long long number) noexcept {
-        char digits[24];
+        char digits[24] = {};
         const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
         for (const char* d = digits; d != end; ++d) add(*d);
     }

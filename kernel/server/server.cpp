@@ -246,7 +246,9 @@ void Server::Impl::take_down() {
 void Server::Impl::check_unknown_keys(const List& names) {
     auto sections = kernel_sections();
     for (const auto& name : names) sections.push_back("module " + name);
-    const auto found = complaints(kernel_->config, kernel_->declared, sections);
+    auto judged = kernel_->config;
+    for (const auto& name : loader_->left_out()) judged.adopt({}, "module " + name);   // which nobody has declared
+    const auto found = complaints(judged, kernel_->declared, sections);
     if (!found.empty()) throw ConfigError(found.front());
 }
 

@@ -8,7 +8,7 @@ from tambod import Wire, expect, ini, server_section
 def environment():
     """Sanitizers report a crash and exit; here they shall die of it as well."""
     aborting = {name: ":".join([*filter(None, [os.environ.get(name)]), "abort_on_error=1"])
-                for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS")}
+                for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")}
     return {**os.environ, **aborting}
 
 
@@ -36,6 +36,7 @@ def notes(folder):
         return file.read()
 
 
-def expect_note(folder, pattern):
-    text = notes(folder)
-    expect(re.search(r"^\d+ died %s$" % pattern, text, re.M), "the note says %r" % pattern, text)
+def expect_note(folder, words):
+    """Of the latest death."""
+    deaths = [line for line in notes(folder).splitlines() if " died " in line]
+    expect(deaths and re.fullmatch(r"\d+ died %s" % words, deaths[-1]), "the note says %r" % words, notes(folder))
