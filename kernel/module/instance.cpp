@@ -178,7 +178,10 @@ void Instance::leave() {
     }
     for (auto& tick : ticks_) shard_.cancel(std::exchange(tick.armed, 0));
     // Once it is known whether a newer version speaks them: until then its codecs must stay.
-    if (!codecs_.empty() && shard_.kernel.running) defer([this] { shard_.withdraw_codecs(*this); });
+    if (!codecs_.empty() && shard_.kernel.running)
+        defer([this] {
+            if (!live_) shard_.withdraw_codecs(*this);
+        });
 }
 
 std::string Instance::objection() const {

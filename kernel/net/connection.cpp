@@ -1,6 +1,7 @@
 #include "net/connection.hpp"
 
 #include <array>
+#include <sys/socket.h>
 
 #include "net/connection_wire.hpp"
 #include "route/account.hpp"
@@ -40,9 +41,7 @@ void Connection::open() {
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // a new connection does not escape the debt of its address
     if (!entrance_.direct_tls) return wait_readable();
-    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), std::string_view{}, true);
-    in_handshake_ = true;
-    shake_hands();
+    open_tls();
 }
 
 // --- input
@@ -58,6 +57,7 @@ void Connection::readable() {
     if (dropped_) return;
     if (lingering_) return discard();
     if (in_handshake_) return shake_hands();
+    if (is_fresh_ && entrance_.may_begin_tls && !tls_ && begins_tls()) return open_tls();
     for (std::size_t i = 0; i < reads_in_a_row && may_take_input() && !throttled_; ++i) {
         std::string_view bytes;
         const auto got = read_some(bytes);
@@ -365,6 +365,20 @@ void Connection::start_tls(std::string_view domain) {
     tls_.emplace(shard_->kernel.tls, transport_->descriptor(), domain, false);
     in_handshake_ = true;
     shake_hands();
+}
+
+void Connection::open_tls() {
+    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), std::string_view{}, true);
+    in_handshake_ = true;
+    shake_hands();
+}
+
+// A TLS record of a handshake begins so (RFC 8446 §5.1), and nothing else that is spoken here does. It is only looked
+// at: OpenSSL reads it.
+bool Connection::begins_tls() const {
+    constexpr char handshake = '\x16';
+    char first = 0;
+    return ::recv(transport_->descriptor(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == handshake;
 }
 
 void Connection::shake_hands() {

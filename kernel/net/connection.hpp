@@ -32,8 +32,9 @@ struct Guest {
 
 /// What a listener says about the connections that it accepts.
 struct Entrance {
-    std::string name;          ///< of the listener
-    bool direct_tls = false;   ///< TLS from the first byte (XEP-0368)
+    std::string name;             ///< of the listener
+    bool direct_tls = false;      ///< TLS from the first byte (XEP-0368)
+    bool may_begin_tls = false;   ///< TLS from the first byte, if the client wants it
     bool may_start_tls = true;
     bool plaintext_auth = false;                    ///< authentication without TLS is allowed here
     bool is_private = false;                        ///< in process: as good as TLS, and not counted by the gate
@@ -85,6 +86,8 @@ public:
     void resume_input();   ///< a step ended or asked for more; takes effect after this turn
     const Tls* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
     const Entrance& entrance() const noexcept { return entrance_; }
+    /// What its codec remembers; null for all that speak XML.
+    const StreamMemory* memory() const noexcept { return stream_.memory(); }
     /// What the client's stream header declared beyond the usual; null for nearly all.
     const StreamContext* context() const noexcept { return stream_.context(); }
 
@@ -92,6 +95,8 @@ private:
     enum class Read : std::uint8_t { some, nothing, end };
     void wait_readable();
     void shake_hands();
+    void open_tls();
+    bool begins_tls() const;
     void resume_reading();
     Read read_some(std::string_view& bytes);
     void take(std::string_view bytes);

@@ -23,6 +23,7 @@ constexpr std::size_t white_space = 1;   // what XML clients send to keep a conn
 // The first bytes of a connection. What nobody knows stays with XML, whose codec says what is wrong with it.
 std::size_t Connection::recognize(std::string_view bytes) {
     is_fresh_ = false;
+    seen_ = 0;
     if (bytes.empty() || may_begin_xml(bytes.front())) return 0;
     using Verdict = Codec::Opening::Verdict;
     for (auto& wire : shard_->wires) {
@@ -36,6 +37,8 @@ std::size_t Connection::recognize(std::string_view bytes) {
         }
         is_fresh_ = false;
         wire_ = &wire;
+        shard_->wires.front().figures.bytes_in -= bytes.size();   // where they were counted before it was known
+        wire.figures.bytes_in += bytes.size();
         if (opening.verdict == Verdict::mine) return enter(opening.used);
         close_stream(opening.condition, opening.text);
         return 0;
@@ -46,7 +49,6 @@ std::size_t Connection::recognize(std::string_view bytes) {
 
 // There is no STARTTLS behind such a beginning, so it has to be secure already, or to be allowed not to be.
 std::size_t Connection::enter(std::size_t used) {
-    seen_ = 0;
     if (!is_secure() && !entrance_.plaintext_auth) close_stream(StreamCondition::policy_violation, "not without TLS");
     return used;
 }
@@ -81,10 +83,9 @@ void Connection::count_saved_out(std::size_t frame, std::size_t xml) {
 
 // The codec was swapped since this stream was last used: what the old one remembers of it is for the new one to read.
 bool Connection::bring_up_to_date() {
-    const auto* context = stream_.context();
-    if (context == nullptr || context->version == wire_->version || (context->in.empty() && context->out.empty()))
-        return true;
-    return wire_->codec->upgrade(stream_.make_context());
+    const auto* memory = stream_.memory();
+    if (memory == nullptr || memory->version == wire_->version) return true;
+    return wire_->codec->upgrade(stream_.make_memory());
 }
 
 }   // namespace tambo

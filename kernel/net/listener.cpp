@@ -35,6 +35,7 @@ Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::
     : kernel_(kernel), port_(settings.port), pause_(kernel.shards.front()->io) {
     entrance_.name = settings.name;
     entrance_.direct_tls = settings.kind == ListenerSettings::Kind::tls;
+    entrance_.may_begin_tls = settings.kind == ListenerSettings::Kind::any;
     entrance_.plaintext_auth = settings.plaintext_auth;
     auto& io = kernel.shards.front()->io;
     const auto whose = fmt::format("[listener {}]", settings.name);

@@ -480,8 +480,9 @@ ListenerSettings read_listener(const Config& config, const std::string& name, Li
     constexpr std::uint16_t direct_tls_port = 5223;
     SectionReader section{config, std::string{listener_prefix} + name, declared};
     listener.name = name;
-    section.choose(listener.kind, "kind", "starttls, or tls from the first byte (XEP-0368)",
-                   {{"starttls", ListenerSettings::Kind::starttls}, {"tls", ListenerSettings::Kind::tls}});
+    section.choose(listener.kind, "kind", "starttls, tls from the first byte (XEP-0368), or any: as the client begins",
+                   {{"starttls", ListenerSettings::Kind::starttls}, {"tls", ListenerSettings::Kind::tls},
+                    {"any", ListenerSettings::Kind::any}});
     section.read(listener.address, "address", "IP address to listen on; * for all");
     listener.address = without_brackets(std::move(listener.address));
     if (listener.address != "*" && !is_ip_address(listener.address))

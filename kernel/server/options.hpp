@@ -85,7 +85,7 @@ struct LogSettings {
 
 /// [listener NAME]
 struct ListenerSettings {
-    enum class Kind : std::uint8_t { starttls, tls };
+    enum class Kind : std::uint8_t { starttls, tls, any };
 
     std::string name;
     Kind kind = Kind::starttls;

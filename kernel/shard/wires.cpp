@@ -23,10 +23,14 @@ void Shard::set_codec(Codec& codec, Instance& owner) {
 std::string Shard::objection_to(const Codec& codec) const {
     const auto at = std::ranges::find(wires, codec.name(), &Wire::name);
     if (at == wires.end() || at->codec == nullptr) return {};
-    for (const auto version : at->written)
-        if (!codec.reads(version))
-            return fmt::format("its codec {} can't go on with what version {} of it remembers of its streams", at->name,
-                               version);
+    const auto is_foreign = [&](std::uint32_t version) { return !codec.reads(version); };
+    if (std::ranges::none_of(at->written, is_foreign)) return {};   // the usual case asks no connection
+    for (const auto& [raw, connection] : connections_) {
+        const auto* memory = raw->memory();
+        if (&raw->wire() != &*at || memory == nullptr || !is_foreign(memory->version)) continue;
+        return fmt::format("its codec {} can't read what version {} of it remembers of a stream", at->name,
+                           memory->version);
+    }
     return {};
 }
 

@@ -111,7 +111,7 @@ private:
                   .lang = std::string{root.lang()}};
         auto declarations = further_declarations(tape);
         if (!declarations.empty() || !header.lang.empty())
-            stream.make_context() = {.declarations = std::move(declarations), .lang = header.lang, .in = {}, .out = {}};
+            stream.make_context() = {.declarations = std::move(declarations), .lang = header.lang};
         return {.kind = Kind::header};
     }
 

@@ -36,23 +36,23 @@ Codec::Decoded refused(Fault fault) {
 /// A direction's slots, out of the kernel's bytes and back into them, whatever happens in between.
 class Borrowed {
 public:
-    Borrowed(Dialect dialect, Codec::Stream& stream, std::string StreamContext::* direction) {
+    Borrowed(Dialect dialect, Codec::Stream& stream, std::string StreamMemory::* direction) {
         if (dialect != Dialect::page) return;
-        context_ = &stream.make_context();
-        context_->version = Slots::layout_version;
+        memory_ = &stream.make_memory();
+        memory_->version = Slots::layout_version;
         direction_ = direction;
-        slots_ = Slots{std::move(context_->*direction_)};
+        slots_ = Slots{std::move(memory_->*direction_)};
     }
     ~Borrowed() {
-        if (context_ != nullptr) context_->*direction_ = std::move(slots_).release();
+        if (memory_ != nullptr) memory_->*direction_ = std::move(slots_).release();
     }
     Borrowed(const Borrowed&) = delete;
     Borrowed& operator=(const Borrowed&) = delete;
-    Slots* get() noexcept { return context_ != nullptr ? &slots_ : nullptr; }
+    Slots* get() noexcept { return memory_ != nullptr ? &slots_ : nullptr; }
 
 private:
-    StreamContext* context_ = nullptr;
-    std::string StreamContext::* direction_ = nullptr;
+    StreamMemory* memory_ = nullptr;
+    std::string StreamMemory::* direction_ = nullptr;
     Slots slots_;
 };
 
@@ -99,7 +99,7 @@ public:
         decoder_.set_limits(
             {.depth = limits.depth, .nodes = policy_.nodes, .attributes = limits.attributes, .text = limits.bytes});
         auto& tape = stanza.tape();
-        Borrowed slots{dialect_, stream, &StreamContext::in};
+        Borrowed slots{dialect_, stream, &StreamMemory::in};
         const auto decoded = decoder_.decode(payload, tape, slots.get());
         switch (decoded.kind) {
             case funxmpp::Decoded::Kind::error:
@@ -126,7 +126,7 @@ public:
                                              {"xml:lang", header.lang}}};
         const auto* end =
             std::remove_if(attributes.begin(), attributes.end(), [](const auto& a) { return a.value.empty(); });
-        Borrowed slots{dialect_, stream, &StreamContext::out};
+        Borrowed slots{dialect_, stream, &StreamMemory::out};
         const auto opened = open_frame(out);
         encoder_.encode_start({attributes.begin(), end}, out, slots.get());
         close_frame(out, opened, dialect_, largest_frame);
@@ -159,7 +159,7 @@ private:
 
     template <class Encode>
     bool in_a_frame(std::string& out, Stream& stream, Encode&& encode) {
-        Borrowed slots{dialect_, stream, &StreamContext::out};
+        Borrowed slots{dialect_, stream, &StreamMemory::out};
         const auto opened = open_frame(out);
         return encode(slots.get()) && close_frame(out, opened, dialect_, largest_frame);
     }

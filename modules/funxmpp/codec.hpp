@@ -20,7 +20,7 @@ struct Policy {
 /// "funxmpp" and "funxmpp-page": the names of the codecs, as the operator sees them.
 std::string_view codec_name(Dialect dialect) noexcept;
 
-/// One per shard and dialect. Between two frames a stream's slots are bytes in the kernel's hands (StreamContext::in,
+/// One per shard and dialect. Between two frames a stream's slots are bytes in the kernel's hands (StreamMemory::in,
 /// ::out), and nothing else is remembered.
 std::unique_ptr<Codec> make_codec(Dialect dialect, const Policy& policy);
 

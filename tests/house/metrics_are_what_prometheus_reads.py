@@ -94,6 +94,8 @@ def compare(page, said):
         for wire in said["wires"]:
             counted = page.value("tambo_bytes_total", codec=wire["codec"], direction=direction)
             expect(counted == wire["bytes_" + direction], "bytes " + direction, counted, wire)
+            as_xml = page.value("tambo_xml_bytes_total", codec=wire["codec"], direction=direction)
+            expect(as_xml == counted + wire["saved_" + direction], "as XML " + direction, as_xml, wire)
     expect(page.value("tambo_store_commit_duration_seconds_count") == said["store"]["commits"]["count"], "commits")
     for module in said["modules"]:
         expect(page.value("tambo_module_generation", module=module["name"]) == module["generation"], "generation", module)

@@ -78,27 +78,6 @@ private:
     Recording said_, heard_;
 };
 
-std::unique_ptr<Wire> dressed(std::unique_ptr<Wire> wire, Tongue tongue) {
-    using fun::Dialect;
-    using Entry = FunXmppWire::Entry;
-    const auto binary = [&](Dialect dialect, Entry entry) {
-        return std::make_unique<FunXmppWire>(std::move(wire), dialect, entry);
-    };
-    switch (tongue) {
-        case Tongue::classic:
-            return binary(Dialect::classic, Entry::direct);
-        case Tongue::page:
-            return binary(Dialect::page, Entry::direct);
-        case Tongue::classic_by_feature:
-            return binary(Dialect::classic, Entry::feature);
-        case Tongue::page_by_feature:
-            return binary(Dialect::page, Entry::feature);
-        case Tongue::xml:
-            break;
-    }
-    return wire;
-}
-
 /// The stage that it was given, but for the wires.
 class OtherWires : public Stage {
 public:
@@ -140,6 +119,27 @@ private:
 };
 
 }   // namespace
+
+std::unique_ptr<Wire> dressed(std::unique_ptr<Wire> wire, Tongue tongue) {
+    using fun::Dialect;
+    using Entry = FunXmppWire::Entry;
+    const auto binary = [&](Dialect dialect, Entry entry) {
+        return std::make_unique<FunXmppWire>(std::move(wire), dialect, entry);
+    };
+    switch (tongue) {
+        case Tongue::classic:
+            return binary(Dialect::classic, Entry::direct);
+        case Tongue::page:
+            return binary(Dialect::page, Entry::direct);
+        case Tongue::classic_by_feature:
+            return binary(Dialect::classic, Entry::feature);
+        case Tongue::page_by_feature:
+            return binary(Dialect::page, Entry::feature);
+        case Tongue::xml:
+            break;
+    }
+    return wire;
+}
 
 std::unique_ptr<Stage> in_tongues(std::unique_ptr<Stage> stage, std::vector<Tongue> tongues) {
     return std::make_unique<InTongues>(std::move(stage), std::move(tongues));

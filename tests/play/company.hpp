@@ -18,6 +18,12 @@ enum class Tongue : std::uint8_t {
     page_by_feature,
 };
 
+constexpr Tongue all_tongues[] = {Tongue::xml, Tongue::classic, Tongue::page, Tongue::classic_by_feature,
+                                  Tongue::page_by_feature};
+
+/// A fresh connection, for somebody who speaks so.
+std::unique_ptr<Wire> dressed(std::unique_ptr<Wire> wire, Tongue tongue);
+
 /// Each new connection takes the next tongue, over and over. So whoever comes back may come back in another one.
 std::unique_ptr<Stage> in_tongues(std::unique_ptr<Stage> stage, std::vector<Tongue> tongues);
 

@@ -25,14 +25,17 @@ struct StreamHeader {
     std::string to, from, id, version, lang;
 };
 
-/// What is rare or large about one stream. Empty for nearly all that speak XML.
+/// What a stream's header declared beyond the usual, for every stanza in it. Empty for nearly all clients.
 struct StreamContext {
     std::string declarations;   ///< ` xmlns:x='…'`, escaped; decode() makes stanzas that don't need them any more
     std::string lang;           ///< xml:lang of the header (RFC 6120 §4.7.4)
-    /// What the codec remembers from frame to frame, for each direction. Plain bytes, which the kernel keeps, so that
-    /// the next version of the codec's module can go on with them; their layout is that of `version`.
+};
+
+/// What a codec remembers of one stream from frame to frame, for each direction. Plain bytes, which the kernel keeps,
+/// so that the next version of the codec's module can go on with them.
+struct StreamMemory {
     std::string in, out;
-    std::uint32_t version = 0;   ///< Codec::version() of the one that wrote `in` and `out`
+    std::uint32_t version = 0;   ///< Codec::version() of the one that wrote them
 };
 
 /// One wire format, on one shard. Keeps nothing per stream: what it must remember between two frames of a stream is in
@@ -54,8 +57,15 @@ public:
             return *context_;
         }
 
+        const StreamMemory* memory() const noexcept { return memory_.get(); }   ///< null if nothing is remembered
+        StreamMemory& make_memory() {
+            if (!memory_) memory_ = std::make_unique<StreamMemory>();
+            return *memory_;
+        }
+
     private:
         std::unique_ptr<StreamContext> context_;
+        std::unique_ptr<StreamMemory> memory_;
     };
 
     /// Whether a connection speaks this, from its first bytes.
@@ -89,11 +99,11 @@ public:
     virtual ~Codec();
     virtual std::string_view name() const noexcept = 0;
 
-    /// Raised whenever the layout of StreamContext::in or ::out changes. A codec is only replaced by one that reads
+    /// Raised whenever the layout of StreamMemory::in or ::out changes. A codec is only replaced by one that reads
     /// what it wrote; before such a codec sees a stream again, that stream is upgraded, once. False closes the stream.
     virtual std::uint32_t version() const noexcept { return 1; }
     virtual bool reads(std::uint32_t older) const noexcept { return older == version(); }
-    virtual bool upgrade(StreamContext&) { return false; }
+    virtual bool upgrade(StreamMemory&) { return false; }
 
     /// Asked with the first bytes of a connection, which don't look like XML. Codecs that say nothing here are entered
     /// by negotiation only (Handshake::switch_codec).
