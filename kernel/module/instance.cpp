@@ -145,6 +145,7 @@ Instance::Saved Instance::save() const {
 }
 
 std::string Instance::take_over(Saved saved) {
+    if (auto why = objection(); !why.empty()) return why;
     const auto mine = image_->descriptor().state_version;
     const auto shown = [&] { return fmt::format("state version {} (this build's is {})", saved.version, mine); };
     if (saved.version > mine) return fmt::format("{} is newer than it can read", shown());

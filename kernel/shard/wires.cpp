@@ -27,7 +27,7 @@ std::string Shard::objection_to(const Codec& codec) const {
     if (std::ranges::none_of(at->written, is_foreign)) return {};   // the usual case asks no connection
     for (const auto& [raw, connection] : connections_) {
         const auto* memory = raw->memory();
-        if (&raw->wire() != &*at || memory == nullptr || !is_foreign(memory->version)) continue;
+        if (&raw->wire() != &*at || raw->is_closing() || memory == nullptr || !is_foreign(memory->version)) continue;
         return fmt::format("its codec {} can't read what version {} of it remembers of a stream", at->name,
                            memory->version);
     }

@@ -61,7 +61,7 @@ TEST_F(FunXmppFigures, what_goes_out_is_measured_against_what_an_xml_client_woul
     juliet.send("<message to='romeo@localhost/r' id='1' type='chat'><body>good night, good night</body></message>");
     ASSERT_EQ(romeo.receive().name, "message");
     const std::string xml =
-        "<message from='juliet@localhost/j' to='romeo@localhost/r' id='1' type='chat'>"
+        "<message from='juliet@localhost/j' to='romeo@localhost/r' id='1' type='chat' xml:lang='en'>"
         "<body>good night, good night</body></message>";
     const auto after = session("romeo@localhost/r");
     const auto bytes = after.traffic.bytes_out - before.traffic.bytes_out;
