@@ -424,6 +424,7 @@ void Connection::restart(Shard& home) {
 }
 
 void Connection::restart(Wire& wire) {
+    if (wire.codec == nullptr) return close_stream(StreamCondition::reset);   // its module went before the step ended
     new_stream();
     wire_ = &wire;
     resume_input();
