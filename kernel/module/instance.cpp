@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "module/construction.hpp"
+#include "module/failure.hpp"
 #include "module/giving.hpp"
 #include "route/account.hpp"
 #include "server/kernel.hpp"
@@ -157,10 +158,19 @@ std::string Instance::take_over(Saved saved) {
     return {};
 }
 
-void Instance::remember() { last_good_ = save(); }
+void Instance::remember() noexcept {
+    if (std::exchange(faults_remembered_, faults()) != faults()) return;
+    const Breadcrumb here{*this};
+    const auto why = text_of_failure([this] {
+        last_good_ = save();
+        return std::string{};
+    });
+    if (!why.empty()) fault("save: " + why);
+}
 
 void Instance::go_live() {
     live_ = true;
+    if (!last_good_) remember();
     shard_.hooks.merge(wires_);
     for (auto& codec : codecs_) shard_.set_codec(*codec, *this);
     if (provided_auth_ != nullptr) {
@@ -206,8 +216,10 @@ void Instance::arm(Tick& tick) {
 }
 
 void Instance::fault(std::string_view what) noexcept {
-    const auto count = faults_.load(std::memory_order_relaxed) + 1;
-    faults_.store(count, std::memory_order_relaxed);
+    const auto count = faults_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (live_)
+        shard_.kernel.desk.tell(
+            {.module = name_, .generation = image_->generation(), .shard = shard_.index, .when = shard_.steady()});
     // Once per cause would be best; a fault in a busy handler must at least not drown the log.
     if (count <= 10 || count % 1000 == 0)
         log_->error("fault {} on shard {}: {}; the stanza was answered with an error, everything else goes on", count,

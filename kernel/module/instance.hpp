@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -51,9 +52,10 @@ public:
     Saved save() const;
     /// Takes it over (Module::load, Module::upgrade); empty, or why not. Must be called before it goes live.
     std::string take_over(Saved saved);
-    /// What it took over, or what it saved when it was last well (remember()).
-    const Saved& last_good() const noexcept { return last_good_; }
-    void remember();
+    /// What it took over, or what it saved when it was last well (remember()); nothing if it never could.
+    const std::optional<Saved>& last_good() const noexcept { return last_good_; }
+    /// What it saves now, unless it has failed since it was asked last.
+    void remember() noexcept;
 
     // --- on the shard, between two events
     void go_live();
@@ -70,6 +72,8 @@ public:
     /// Counts and logs a fault of the module's code.
     void fault(std::string_view what) noexcept;
     std::uint64_t faults() const noexcept { return faults_.load(std::memory_order_relaxed); }
+    /// It takes the place of this one, which failed: faults are the version's.
+    void count_on_from(const Instance& failed) noexcept { faults_ = faults_remembered_ = failed.faults(); }
     ModuleCost& cost() noexcept { return cost_; }
     /// A name that outlives the image, for breadcrumbs.
     const char* crumb() const noexcept { return crumb_; }
@@ -168,8 +172,9 @@ private:
     std::unordered_map<std::uint64_t, std::coroutine_handle<>> tasks_;
     std::uint64_t next_task_ = 1;
     std::uint64_t running_ = 0;   // deferred and pooled closures on their way
-    Saved last_good_;
+    std::optional<Saved> last_good_;
     std::atomic<std::uint64_t> faults_{0};
+    std::uint64_t faults_remembered_ = 0;   // how many there were at remember()
     ModuleCost& cost_;
     bool live_ = false;
     Module* module_ = nullptr;

@@ -8,7 +8,7 @@
 namespace tambo {
 
 std::vector<std::string> Loader::left_out() const {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     std::vector<std::string> names;
     names.reserve(left_out_.size());
     for (const auto& m : left_out_) names.push_back(m.name);

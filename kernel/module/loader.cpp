@@ -82,6 +82,18 @@ std::string Loader::no_file(const std::string& name) const {
     return fmt::format("there is no file {}.so in the module folders{}", name, did_you_mean(name, there));
 }
 
+// On the only thread there is: who has the lock may be waiting for this very thread.
+std::unique_lock<std::mutex> Loader::enter() const {
+    constexpr Duration glance{2};
+    std::unique_lock lock{lock_, std::defer_lock};
+    if (!kernel_.runs_loop()) {
+        lock.lock();
+        return lock;
+    }
+    while (!lock.try_lock()) kernel_.pump(glance);
+    return lock;
+}
+
 Loader::Loaded* Loader::find_loaded(const std::string& name) {
     const auto at = std::ranges::find(loaded_, name, &Loaded::name);
     return at == loaded_.end() ? nullptr : &*at;
@@ -137,7 +149,7 @@ std::string Loader::unknown_keys(const std::string& name, const std::vector<Opti
 // --- start-up
 
 void Loader::load_all(const std::vector<std::string>& names) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     Changes waiting;
     for (const auto& name : names) {
         if (!exists(name)) throw ConfigError(at_its_place(name, no_file(name)));
@@ -184,7 +196,7 @@ std::string Loader::stuck(const Changes& waiting) const {
 }
 
 std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     std::vector<std::string> found;
     for (const auto& name : names) {
         if (!exists(name)) {
@@ -213,22 +225,22 @@ std::vector<std::string> Loader::check(const std::vector<std::string>& names) {
 // --- what can be asked for
 
 SwapReport Loader::load(const std::string& name) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     return remember("load", load_now(name));
 }
 
 SwapReport Loader::reload(const std::string& name, const std::filesystem::path& file) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     return remember("reload", reload_now({name}, file));
 }
 
 SwapReport Loader::reload(const std::vector<std::string>& names) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     return remember("reload", reload_now(names, {}));
 }
 
 SwapReport Loader::reload_all() {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     std::vector<std::string> names;
     for (const auto& l : loaded_)
         if (!l.image->is_built_in()) names.push_back(l.name);
@@ -236,7 +248,7 @@ SwapReport Loader::reload_all() {
 }
 
 SwapReport Loader::reload_changed() {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     std::vector<std::string> names;
     for (const auto& l : loaded_)
         if (!l.image->is_built_in() && !has_same_bytes(l.file, l.image->copy())) names.push_back(l.name);
@@ -244,12 +256,12 @@ SwapReport Loader::reload_changed() {
 }
 
 SwapReport Loader::unload(const std::string& name) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     return remember("unload", unload_now(name));
 }
 
 SwapReport Loader::reconfigure(const std::string& name, const Config& fresh) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     auto before = config_;
     config_.adopt(fresh, "module " + name);
     auto report =
@@ -259,17 +271,17 @@ SwapReport Loader::reconfigure(const std::string& name, const Config& fresh) {
 }
 
 void Loader::follow(const Config& config) {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     config_ = config;
 }
 
 std::vector<OptionInfo> Loader::options() const {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     return kernel_.declared;
 }
 
 Loader::StorePlugin Loader::store_plugin() const {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     for (const auto& l : loaded_)
         if (const auto& factory = l.instances.front()->store_factory()) return {l.image, factory};
     return {};
@@ -277,46 +289,47 @@ Loader::StorePlugin Loader::store_plugin() const {
 
 // --- for the supervisor
 
-std::string Loader::rebuild(const std::string& name, unsigned shard) {
-    const std::lock_guard guard{lock_};
+Loader::Loaded* Loader::find_loaded(const std::string& name, std::uint64_t generation) {
     auto* loaded = find_loaded(name);
-    if (loaded == nullptr) return "is not loaded";
+    return loaded != nullptr && (generation == 0 || loaded->image->generation() == generation) ? loaded : nullptr;
+}
+
+std::string Loader::rebuild(const std::string& name, std::uint64_t generation, unsigned shard) {
+    const auto guard = enter();
+    auto* loaded = find_loaded(name, generation);
+    if (loaded == nullptr) return {};
     std::vector<OptionInfo> options;
     std::unique_ptr<Instance> fresh;
-    try {
+    auto why = text_of_failure([&] {
         fresh = std::make_unique<Instance>(loaded->image, *kernel_.shards[shard], config_, options);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
-    std::string why;
+        return std::string{};
+    });
+    if (!why.empty()) return why;
     auto& now = loaded->instances[shard];
-    kernel_.on_each_shard([&](Shard& here) {
-        if (here.index != shard) return;
-        why = text_of_failure([&] { return fresh->take_over(now->last_good()); });
+    kernel_.on_shard(shard, [&](Shard&) {
+        if (const auto& good = now->last_good()) why = text_of_failure([&] { return fresh->take_over(*good); });
         if (!why.empty()) return;
+        fresh->count_on_from(*now);
         now->leave();
         fresh->go_live();
     });
-    if (!why.empty()) return why;
-    std::swap(now, fresh);
+    const bool is_back = why.empty();
+    if (is_back) std::swap(now, fresh);
     Instances old;
     old.push_back(std::move(fresh));
-    retirement_.add(name, loaded->image, std::move(old));
-    return {};
+    retirement_.add(name, nullptr, std::move(old));   // the image stays
+    return why;
 }
 
-void Loader::withdraw(const std::string& name, unsigned shard) {
-    const std::lock_guard guard{lock_};
-    auto* loaded = find_loaded(name);
-    if (loaded == nullptr) return;
-    kernel_.on_each_shard([&](Shard& here) {
-        if (here.index == shard) loaded->instances[shard]->leave();
-    });
+void Loader::withdraw(const std::string& name, std::uint64_t generation, unsigned shard) {
+    const auto guard = enter();
+    if (auto* loaded = find_loaded(name, generation))
+        kernel_.on_shard(shard, [&](Shard&) { loaded->instances[shard]->leave(); });
 }
 
-SwapReport Loader::roll_back(const std::string& name, const std::string& why) {
-    const std::lock_guard guard{lock_};
-    auto* loaded = find_loaded(name);
+SwapReport Loader::roll_back(const std::string& name, std::uint64_t generation, const std::string& why) {
+    const auto guard = enter();
+    auto* loaded = find_loaded(name, generation);
     if (loaded == nullptr || loaded->previous.empty()) return refusal(name, "find", "there is no version before");
     tell(*loaded, "goes back to the version before: " + why);
     Changes changes;
@@ -324,30 +337,41 @@ SwapReport Loader::roll_back(const std::string& name, const std::string& why) {
     return remember("roll back", change(std::move(changes)));
 }
 
-void Loader::mark(const std::string& name, std::string state, std::string note, std::string what) {
-    const std::lock_guard guard{lock_};
-    auto* loaded = find_loaded(name);
+void Loader::mark(const std::string& name, std::uint64_t generation, std::string state, std::string note,
+                  std::string what) {
+    const auto guard = enter();
+    auto* loaded = find_loaded(name, generation);
     if (loaded == nullptr) return;
     if (!state.empty()) loaded->state = std::move(state);
     loaded->note = std::move(note);
     if (!what.empty()) tell(*loaded, std::move(what));
 }
 
-void Loader::end_probation(const std::string& name) {
-    const std::lock_guard guard{lock_};
-    auto* loaded = find_loaded(name);
+void Loader::end_probation(const std::string& name, std::uint64_t generation) {
+    const auto guard = enter();
+    auto* loaded = find_loaded(name, generation);
     if (loaded == nullptr || loaded->previous.empty()) return;
     forget_previous(*loaded);
     loaded->state = "live";
     loaded->note.clear();
+    tell(*loaded, "probation is over");
 }
 
+// An instance leaves, and dies, by a job that its shard gets later.
 void Loader::remember_states() {
-    const std::lock_guard guard{lock_};
-    kernel_.on_each_shard([&](Shard& shard) {
-        for (auto& l : loaded_)
-            if (auto& instance = *l.instances[shard.index]; instance.is_live()) instance.remember();
-    });
+    const auto guard = enter();
+    for (auto& shard : kernel_.shards) {
+        std::vector<Instance*> here;
+        for (auto& l : loaded_) here.push_back(l.instances[shard->index].get());
+        const auto remember = [here = std::move(here)] {
+            for (auto* instance : here)
+                if (instance->is_live()) instance->remember();
+        };
+        if (kernel_.runs_loop())
+            shard->turn(remember);
+        else
+            shard->post(remember);
+    }
 }
 
 void Loader::forget_previous(Loaded& loaded) {
@@ -370,7 +394,7 @@ SwapReport Loader::remember(std::string kind, SwapReport report) {
 }
 
 Loader::History Loader::history() const {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     auto history = history_;
     history.pinned = retirement_.pinned();
     return history;
@@ -426,6 +450,7 @@ SwapReport Loader::unload_now(const std::string& name) {
     part.old_image = retirement_.add(name, std::move(image), std::move(instances));
     part.unmapped = report.unmapped = part.old_image == "unmapped";
     report.modules.push_back(std::move(part));
+    kernel_.desk.tell({.kind = ModuleNews::Kind::gone, .module = name});
     kernel_.log->info("module {}: unloaded", name);
     return report;
 }
@@ -433,12 +458,12 @@ SwapReport Loader::unload_now(const std::string& name) {
 // --- the end
 
 void Loader::sweep() {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     retirement_.sweep();
 }
 
 std::vector<std::shared_ptr<Image>> Loader::release() {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     for (auto& l : loaded_) {
         forget_previous(l);
         for (auto& i : l.instances) {
@@ -456,7 +481,7 @@ std::vector<std::shared_ptr<Image>> Loader::release() {
 }
 
 std::vector<ModuleInfo> Loader::modules() const {
-    const std::lock_guard guard{lock_};
+    const auto guard = enter();
     std::vector<ModuleInfo> list;
     for (const auto& l : loaded_) {
         ModuleInfo info;

@@ -52,18 +52,18 @@ public:
     /// What options are read from, from now on.
     void follow(const Config& config);
 
-    // --- for the supervisor
+    // --- for the supervisor; nothing happens if another generation is live by now (0: whichever is)
     /// Makes the instance of one shard anew, from what it saved when it was last well. Empty, or why it could not.
-    std::string rebuild(const std::string& name, unsigned shard);
+    std::string rebuild(const std::string& name, std::uint64_t generation, unsigned shard);
     /// Takes the module out of one shard's tables: its handlers, its features. What sessions have of it stays.
-    void withdraw(const std::string& name, unsigned shard);
+    void withdraw(const std::string& name, std::uint64_t generation, unsigned shard);
     /// Brings the version back that ran before the last swap.
-    SwapReport roll_back(const std::string& name, const std::string& why);
+    SwapReport roll_back(const std::string& name, std::uint64_t generation, const std::string& why);
     /// How it shows in modules(), and what is written into its history (unless empty). `state` empty: as it was.
-    void mark(const std::string& name, std::string state, std::string note, std::string what);
+    void mark(const std::string& name, std::uint64_t generation, std::string state, std::string note, std::string what);
     /// The version before the last swap is not needed any more: mark("live").
-    void end_probation(const std::string& name);
-    /// What it saves now is its last good state, on all shards where it is live.
+    void end_probation(const std::string& name, std::uint64_t generation);
+    /// What it saves now is its last good state, on all shards where it is live. Does not wait for them.
     void remember_states();
 
     std::vector<ModuleInfo> modules() const;
@@ -135,6 +135,7 @@ private:
     std::string unknown_keys(const std::string& name, const std::vector<OptionInfo>& options) const;
     void remember_options(const std::string& name, std::vector<OptionInfo> options);
     Loaded* find_loaded(const std::string& name);
+    Loaded* find_loaded(const std::string& name, std::uint64_t generation);
 
     // --- who stays out (left_out.cpp)
     bool stays_out(const std::string& name);
@@ -152,9 +153,11 @@ private:
     static std::string hand_over(Change& change, std::size_t shard);
     void settle(Changes& changes, SwapReport& report);
     void begin_probation(Loaded& loaded, Change& change);
+    void tell_desk(const Change& change, bool is_on_probation) const;
     void give_up(Changes& changes, bool store_is_changed);
     SwapReport refused(SwapReport report, const Objection& why) const;
 
+    std::unique_lock<std::mutex> enter() const;
     SwapReport load_now(const std::string& name);
     SwapReport reload_now(const std::vector<std::string>& names, const std::filesystem::path& file);
     SwapReport unload_now(const std::string& name);

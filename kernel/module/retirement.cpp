@@ -24,12 +24,12 @@ constexpr std::string_view is_pinned =
 }   // namespace
 
 std::string Retirement::add(const std::string& name, std::shared_ptr<Image> image, Instances instances) {
-    const auto copy = image->copy();
+    const auto copy = image ? image->copy() : std::filesystem::path{};
     Leaving gone{name, copy, std::move(image), std::move(instances), kernel_.clock->steady() + drain, {}};
     for (int i = 0; i < looks; ++i) {
         if (let_go(gone)) {
             settle(gone);
-            return std::string{Image::mapped(copy) ? is_pinned : is_unmapped};
+            return std::string{!copy.empty() && Image::mapped(copy) ? is_pinned : is_unmapped};
         }
         wait_a_moment();
     }
@@ -78,7 +78,7 @@ bool Retirement::let_go(Leaving& leaving) {
 }
 
 void Retirement::settle(const Leaving& gone) {
-    if (!Image::mapped(gone.copy)) return;
+    if (gone.copy.empty() || !Image::mapped(gone.copy)) return;
     kernel_.log->warning("module {}: an old version stays in memory, {}", gone.name, is_pinned);
     pinned_.push_back({gone.name, gone.copy});
 }

@@ -24,7 +24,7 @@ public:
     explicit Retirement(Kernel& kernel) : kernel_(kernel) {}
 
     /// Takes them over, and gives them some milliseconds to go. Says what became of the image: "unmapped", "draining: 2
-    /// tasks", "pinned: …".
+    /// tasks", "pinned: …". Without an image: it stays, only these instances of it go.
     std::string add(const std::string& name, std::shared_ptr<Image> image, Instances instances);
     /// Destroys what has become free. Called now and then.
     void sweep();

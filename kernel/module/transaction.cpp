@@ -118,8 +118,9 @@ std::string Loader::hand_over(Change& change, std::size_t shard) {
         });
     };
     // One that was withdrawn because of its faults has nothing good to say.
+    if (!before.is_live() && !before.last_good()) return {};
     auto why =
-        before.is_live() ? try_with([&] { return before.save(); }) : try_with([&] { return before.last_good(); });
+        before.is_live() ? try_with([&] { return before.save(); }) : try_with([&] { return *before.last_good(); });
     if (!why.empty() && change.goes_back) why = try_with([&] { return change.old->handed_over[shard]; });
     return why;
 }
@@ -170,12 +171,14 @@ void Loader::settle(Changes& changes, SwapReport& report) {
         if (change.old == nullptr) {
             if (kernel_.running)
                 kernel_.on_each_shard([&](Shard& s) { s.introduce(*change.fresh.instances[s.index]); });
+            tell_desk(change, false);
             loaded_.push_back({change.name, change.file, change.fresh.image, std::move(change.fresh.instances)});
             tell(loaded_.back(), fmt::format("loaded: version {} (generation {})", part.version, part.generation));
             part.unmapped = true;
         } else {
             auto& loaded = *change.old;
             begin_probation(loaded, change);
+            tell_desk(change, !loaded.previous.empty());
             std::swap(loaded.image, change.fresh.image);
             std::swap(loaded.instances, change.fresh.instances);
             tell(loaded, fmt::format("{}: version {} (generation {})", change.goes_back ? "back" : "swapped",
@@ -192,6 +195,14 @@ void Loader::settle(Changes& changes, SwapReport& report) {
     }
     report.version = report.modules.front().version;
     report.generation = report.modules.front().generation;
+}
+
+void Loader::tell_desk(const Change& change, bool is_on_probation) const {
+    kernel_.desk.tell({.kind = ModuleNews::Kind::swapped,
+                       .module = change.name,
+                       .generation = change.fresh.image->generation(),
+                       .when = kernel_.clock->steady(),
+                       .is_on_probation = is_on_probation});
 }
 
 // Its predecessor's file stays as long as it may have to come back: under a name of its own, since the image takes its

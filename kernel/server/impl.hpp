@@ -18,6 +18,7 @@
 #include "server/control.hpp"
 #include "server/kernel.hpp"
 #include "server/reconfiguration.hpp"
+#include "server/supervisor.hpp"
 #include "server/watch.hpp"
 
 namespace tambo {
@@ -41,6 +42,7 @@ public:
     Kernel& kernel() { return *kernel_; }
     Loader& loader() { return *loader_; }
     Reconfiguration& configuration() { return *configuration_; }
+    Supervisor& over_modules() { return *over_modules_; }
     const std::vector<std::shared_ptr<Listener>>& listeners() const { return listeners_; }
     const HttpServer* http() const { return http_.get(); }   ///< null unless [http] asks for it
     std::size_t poll(Duration at_most);
@@ -49,6 +51,7 @@ public:
 private:
     void check_unknown_keys(const List& names);
     void housekeep(unsigned second);
+    void pump(Duration at_most);
     void end_pool();
     void take_down();
     void open_control();
@@ -61,6 +64,7 @@ private:
     std::unique_ptr<Kernel> kernel_;
     std::unique_ptr<Loader> loader_;
     std::unique_ptr<Reconfiguration> configuration_;
+    std::unique_ptr<Supervisor> over_modules_;
     std::unique_ptr<Watch> watch_;   // null unless [kernel] asks for it
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unique_ptr<HttpServer> http_;

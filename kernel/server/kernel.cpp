@@ -104,6 +104,18 @@ void Kernel::on_each_shard(const std::function<void(Shard&)>& job) {
     done.wait();
 }
 
+void Kernel::on_shard(unsigned index, const std::function<void(Shard&)>& job) {
+    auto& shard = *shards[index];
+    if (!running) return job(shard);
+    if (runs_loop()) return shard.turn([&] { job(shard); });
+    std::latch done{1};
+    shard.post([&] {
+        job(shard);
+        done.count_down();
+    });
+    done.wait();
+}
+
 bool Kernel::runs_loop() const noexcept { return pump && !shards.empty() && shards.front()->is_here(); }
 
 std::filesystem::path Kernel::run_folder() {

@@ -20,6 +20,7 @@
 #include "net/tls.hpp"
 #include "server/crash_note.hpp"
 #include "server/data_lock.hpp"
+#include "server/fault_desk.hpp"
 #include "server/figures.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
@@ -45,6 +46,7 @@ struct Kernel {
     const std::shared_ptr<Clock> clock;
     CrashNotes crash_notes;   ///< the loader's, under its lock
     FigureBoard board;
+    FaultDesk desk;
     Logger logger;
     std::unique_ptr<NamedLog> log;   ///< the kernel's own lines
     TlsStore tls;
@@ -65,10 +67,12 @@ struct Kernel {
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives
     /// Runs `job` on every shard, at the same time, and waits. From any thread but a shard's.
     void on_each_shard(const std::function<void(Shard&)>& job);
+    void on_shard(unsigned index, const std::function<void(Shard&)>& job);   ///< the same, on one
     /// The caller is the thread that runs the loop (Options::own_threads = false): what it wants to wait for, it has to
     /// do itself, by pump().
     bool runs_loop() const noexcept;
     std::function<void(Duration)> pump;   ///< works off what is there, or the first thing that comes until then
+    bool is_pumping = false;              ///< that thread's: it waits for something, with locks held maybe
     /// Where copies of modules go: [server] run, or a temporary folder. One thread at a time (the loader's).
     std::filesystem::path run_folder();
     List module_names() const;   ///< plugins, modules, the host's: in the order of loading

@@ -437,6 +437,23 @@ TlsSettings read_tls(const Config& config, const fs::path& data, std::vector<Opt
     return tls;
 }
 
+void read_fault_limits(SectionReader& section, KernelSettings& kernel) {
+    constexpr Duration least{1};
+    section.count(kernel.faults, "faults",
+                  "a module that fails more often than this on a shard within fault_window is taken out of it, and "
+                  "rebuilt later; 0: never",
+                  0, 1000);
+    section.time(kernel.fault_window, "fault_window", "see faults", least);
+    section.count(kernel.restarts, "restarts",
+                  "how often it is rebuilt without a quiet minute in between, before it is left out", 0, 1000);
+    section.time(kernel.restart_wait, "restart_wait", "how long the first rebuild waits; each next one twice as long",
+                 least);
+    section.time(kernel.restart_wait_max, "restart_wait_max", "the longest such wait", least);
+    section.time(kernel.probation, "probation", "how soon after a swap faults bring the version before back", least);
+    section.count(kernel.probation_faults, "probation_faults", "how many faults do that; 0: none", 0, 1000);
+    section.time(kernel.remember, "remember", "how often the state is taken from which modules are rebuilt", least);
+}
+
 KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declared) {
     SectionReader section{config, "kernel", declared};
     KernelSettings kernel;
@@ -447,6 +464,7 @@ KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declar
         "0: never",
         0, 100);
     section.time(kernel.blame_window, "blame_window", "see blame", std::chrono::seconds{1});
+    read_fault_limits(section, kernel);
     return kernel;
 }
 

@@ -72,6 +72,13 @@ struct KernelSettings {
     bool watch = false;   ///< a module whose file changes is reloaded
     unsigned blame = 3;   ///< crashes of the process for which a module stays out of the next start; 0: never
     Duration blame_window = std::chrono::minutes{10};   ///< within which they count
+    unsigned faults = 10;   ///< of a module on a shard, within fault_window, before it is rebuilt; 0: any number
+    Duration fault_window = std::chrono::seconds{10};
+    unsigned restarts = 5;   ///< without a quiet minute in between; then it is left out
+    Duration restart_wait = std::chrono::seconds{1}, restart_wait_max = std::chrono::seconds{60};
+    Duration probation = std::chrono::seconds{30};   ///< of a version after its swap
+    unsigned probation_faults = 3;                   ///< with which it goes back to the one before; 0: never
+    Duration remember = std::chrono::seconds{10};    ///< how often the state is taken to which modules are rebuilt
 };
 
 /// [log]

@@ -85,12 +85,13 @@ Server::Impl::Impl(Config config, Options options)
     if (!settings.listeners.empty()) load_certificates(*kernel_);
     for (unsigned i = 0; i < (own_threads_ ? shard_count(settings) : 1); ++i)
         kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, i, own_threads_ ? nullptr : &supervisor_));
-    if (!own_threads_) kernel_->pump = [this](Duration at_most) { supervisor_.run_one_for(at_most); };
+    if (!own_threads_) kernel_->pump = [this](Duration at_most) { pump(at_most); };
     loader_ = std::make_unique<Loader>(*kernel_, module_folders(settings));
     try {
         const auto names = kernel_->module_names();
         loader_->load_all(names);
         configuration_ = std::make_unique<Reconfiguration>(*kernel_, *loader_);
+        over_modules_ = std::make_unique<Supervisor>(*kernel_, *loader_);
         if (settings.kernel.watch) watch_ = std::make_unique<Watch>(*kernel_, *loader_, module_folders(settings));
         check_unknown_keys(names);
         if (names.empty())
@@ -155,6 +156,7 @@ void Server::Impl::start() {
         for (auto& l : listeners_) l->start();
     });
     if (http_) http_->start();
+    over_modules_->start();
     if (watch_) watch_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
@@ -186,6 +188,12 @@ std::size_t Server::Impl::poll(Duration at_most) {
     return done;
 }
 
+void Server::Impl::pump(Duration at_most) {
+    const bool outer = std::exchange(kernel_->is_pumping, true);
+    supervisor_.run_one_for(at_most);
+    kernel_->is_pumping = outer;
+}
+
 void Server::Impl::wait_for_stop() {
     while (!own_threads_ && !kernel_->stopping) poll(housekeeping);
     std::unique_lock lock{state_lock_};
@@ -198,6 +206,7 @@ void Server::Impl::wait() {
     kernel_->log->info("stopping");
     if (!own_threads_) kernel_->shards.front()->be_here();
     watch_.reset();   // its reload may be under way, and needs the shards
+    over_modules_->stop();
     work_.reset();
     if (own_threads_) supervisor_.stop();
     if (thread_.joinable()) thread_.join();
@@ -226,6 +235,7 @@ void Server::Impl::end_pool() {
 // Order matters: closures of modules first, then modules, then their code.
 void Server::Impl::take_down() {
     watch_.reset();
+    over_modules_.reset();
     listeners_.clear();
     control_.reset();
     kernel_->pool.join();
@@ -256,7 +266,8 @@ void Server::Impl::housekeep(unsigned second) {
     timer_.expires_after(housekeeping);
     timer_.async_wait([this, second](boost::system::error_code ec) {
         if (ec) return;
-        loader_->sweep();
+        if (!kernel_->is_pumping) loader_->sweep();   // who pumps may be the loader
+        if (!own_threads_) over_modules_->look();
         if (second % seconds_between_certificate_checks == 0) kernel_->tls.refresh();
         if (second % seconds_between_evictions == 0)
             for (auto& shard : kernel_->shards) shard->post([&shard = *shard] { shard.evict_idle_accounts(); });
@@ -352,6 +363,7 @@ Result<Nothing> Server::ping(Duration patience) {
 
 void Server::advance() {
     impl_->kernel().on_each_shard([](Shard& shard) { shard.advance(); });
+    impl_->over_modules().look();
 }
 
 void Server::settle() {
@@ -363,6 +375,7 @@ void Server::settle() {
         impl_->kernel().on_each_shard([](Shard&) {});
         kernel.store.run([](StoreDriver&) {});
     }
+    impl_->over_modules().look();
 }
 
 std::vector<OptionInfo> Server::options() const { return impl_->loader().options(); }

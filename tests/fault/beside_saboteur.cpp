@@ -17,7 +17,8 @@ std::unique_ptr<Stage> stage_for(const Script& script, long strike_at) {
     cast.folders = {TAMBO_BINARY_DIR "/saboteur"};
     cast.settings = settings(script);
     cast.settings.push_back({"module saboteur", "at", std::to_string(strike_at)});
-    cast.threads = 1;   // one instance: the n-th event is the same one in each run
+    cast.settings.push_back({"kernel", "faults", "0"});   // it shall go on, however often it fails
+    cast.threads = 1;                                     // one instance: the n-th event is the same one in each run
     return in_process(cast);
 }
 

@@ -99,6 +99,7 @@ public:
     std::unique_ptr<Wire> connect() override { return std::make_unique<PipeWire>(server_.connect_in_process()); }
     void settle() override { server_.settle(); }
     tambo::Server* server() noexcept override { return &server_; }
+    fs::path data() const override { return data_.path(); }
 
     void add_user(const std::string& user, const std::string& password) override {
         const auto added = server_.add_user(user + '@' + std::string{domain}, password);

@@ -34,6 +34,8 @@ public:
     virtual void pass(std::chrono::milliseconds time) = 0;
     /// What the server wrote into its log so far, for whoever has to understand a failure.
     virtual std::string log() const = 0;
+    /// The server's data folder; empty if that is out of reach.
+    virtual std::filesystem::path data() const { return {}; }
     /// Null for a server in another process.
     virtual tambo::Server* server() noexcept { return nullptr; }
 };
