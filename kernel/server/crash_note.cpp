@@ -68,7 +68,9 @@ void CrashNote::write(int signal) const noexcept {
     line.add(" died ");
     add_signal(line, signal);
     line.add(' ');
-    line.add(on_this_thread.module != nullptr ? on_this_thread.module : "-");
+    const char* module = on_this_thread.module;
+    if (module == nullptr && on_this_thread.shard < 0) module = suspect_.load(std::memory_order_relaxed);
+    line.add(module != nullptr ? module : "-");
     line.add(' ');
     if (on_this_thread.shard >= 0)
         line.add_number(on_this_thread.shard);
@@ -192,6 +194,10 @@ std::string CrashNotes::objection(const std::string& module) const {
     const auto count = history_.blamed(module, now_, blame_.window);
     if (blame_.most == 0 || count < blame_.most) return {};
     return fmt::format("it ran at {} crashes within {}", count, in_words(blame_.window));
+}
+
+void CrashNotes::suspect(const char* module) noexcept {
+    if (note_ != nullptr) note_->suspect_ = module;
 }
 
 void CrashNotes::forgive(const std::string& module, Time now) {

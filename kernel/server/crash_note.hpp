@@ -56,6 +56,9 @@ public:
     const std::string& news() const noexcept { return news_; }
     /// Why a module should stay out at this start; empty: it may come in.
     std::string objection(const std::string& module) const;
+    /// The module in which a shard stands still (its crumb), or null: whoever ends the process for that, does so from
+    /// outside, on any thread.
+    void suspect(const char* module) noexcept;
     /// An operator brings it back: what it is blamed for does not count any more.
     void forgive(const std::string& module, Time now);
 

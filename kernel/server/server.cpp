@@ -353,9 +353,13 @@ Result<Nothing> Server::ping(Duration patience) {
         });
     std::unique_lock lock{answers->lock};
     const auto silent = [&] { return std::ranges::find(answers->from, false); };
-    if (answers->came.wait_for(lock, patience, [&] { return silent() == answers->from.end(); })) return Nothing{};
+    if (answers->came.wait_for(lock, patience, [&] { return silent() == answers->from.end(); })) {
+        kernel.crash_notes.suspect(nullptr);
+        return Nothing{};
+    }
     const auto which = static_cast<std::size_t>(silent() - answers->from.begin());
     const char* in = kernel.shards[which]->crumb;
+    kernel.crash_notes.suspect(in);
     return fail(Condition::resource_constraint,
                 fmt::format("shard {} has not answered for {} ms; it is in {}", which, patience.count(),
                             in != nullptr ? fmt::format("module {}", in) : "the kernel"));

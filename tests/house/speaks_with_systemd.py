@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.request
 
+from crashes import environment, expect_note
 from tambod import HEADER, PATIENCE, Tambod, Wire, arguments, expect, ini, server_section
 
 
@@ -104,6 +105,23 @@ def watchdog_hears_until_a_shard_stands_still(build):
             notify.until("^WATCHDOG=1$")
             wire.ping("alive")
             expect(server.stop() == 0, "SIGTERM ends it well", server.log())
+
+
+def watchdog_of_systemd_leaves_a_note(build):
+    """It ends who stands still with SIGABRT, which no shard takes: the note names the module in which one stands still."""
+    with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
+        fifo = os.path.join(folder, "fifo")
+        os.mkfifo(fifo)
+        with activated(build, folder, text(build, fifo), {**environment(), "WATCHDOG_USEC": "600000"}, []) as server:
+            port = server.port()
+            server.ctl("user", "add", "romeo@localhost", "secret")
+            wire = Wire.to(port)
+            wire.log_in("romeo", "secret")
+            wire.send("<message to='romeo@localhost'><body>sleep</body></message>")
+            server.until(r"it is in module sleeper; the watchdog hears of it")
+            server.process.send_signal(signal.SIGABRT)
+            expect(server.process.wait(PATIENCE) == -signal.SIGABRT, "it dies of that", server.log())
+            expect_note(folder, "SIGABRT sleeper -")
 
 
 def takes_the_sockets_of_systemd(build):
@@ -211,6 +229,7 @@ def main():
     build, source = arguments()
     tells_what_happens(build)
     watchdog_hears_until_a_shard_stands_still(build)
+    watchdog_of_systemd_leaves_a_note(build)
     takes_the_sockets_of_systemd(build)
     clients_wait_while_systemd_starts_it_again(build)
     takes_a_socket_for_http(build)

@@ -199,6 +199,22 @@ TEST_F(Notes, a_note_names_what_runs_on_the_thread) {
     EXPECT_EQ(to_line(history.events()[2]).substr(11), "died SIGFPE roster 7\n");
 }
 
+TEST_F(Notes, who_is_ended_from_outside_names_the_module_in_which_a_shard_stands_still) {
+    auto notes = start();
+    notes.suspect("sleeper");
+    note_.write(SIGABRT);
+    on_this_thread.shard = 0;
+    note_.write(SIGSEGV);   // the kernel's own fault, whoever stands still elsewhere
+    on_this_thread.shard = -1;
+    notes.suspect(nullptr);
+    note_.write(SIGABRT);
+    const CrashHistory history{content(file_)};
+    ASSERT_EQ(history.events().size(), 4U);
+    EXPECT_EQ(history.events()[1].module, "sleeper");
+    EXPECT_EQ(history.events()[2].module, "");
+    EXPECT_EQ(history.events()[3].module, "");
+}
+
 TEST_F(Notes, a_note_is_one_line_however_long_the_name) {
     const auto notes = start();
     const std::string name(10'000, 'x');

@@ -245,7 +245,8 @@ public:
 
 private:
     friend class CrashNotes;
-    std::atomic<int> file_{-1};   // while its server has a data folder and has not stopped
+    std::atomic<int> file_{-1};                   // while its server has a data folder and has not stopped
+    std::atomic<const char*> suspect_{nullptr};   // the module in which a shard stands still
 };
 
 /// One XMPP server. Several can live in one process. It installs no signal handlers, writes to no standard stream
