@@ -63,11 +63,9 @@ Client::Life Client::live() {
         auto whole = script();
         co_await std::move(whole);
     } catch (const Dropped& e) {
-        ++world_.ledger.dropped;
-        world_.ledger.complain(name_ + " was dropped: " + e.what());
+        world_.ledger.complain(world_.ledger.dropped, name_ + " was dropped: " + e.what());
     } catch (const std::exception& e) {
-        ++world_.ledger.refused;
-        world_.ledger.complain(name_ + ": " + e.what());
+        world_.ledger.complain(world_.ledger.refused, name_ + ": " + e.what());
     }
     is_bound_ = false;
     stream_.reset();

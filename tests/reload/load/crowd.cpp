@@ -86,9 +86,8 @@ void Crowd::run() {
     for (auto& talker : talkers_) {
         talker->close_books();
         if (!talker->is_done())
-            ledger_.complain(
-                fmt::format("{} has never come to its end ({} questions wait)", talker->name(), talker->waiting()));
-        if (!talker->is_done()) ++ledger_.refused;
+            ledger_.complain(ledger_.refused, fmt::format("{} has never come to its end ({} questions wait)",
+                                                          talker->name(), talker->waiting()));
     }
 }
 

@@ -60,10 +60,11 @@ struct Ledger {
     /// Round trips before the first reload, and while modules are reloaded. Only for the clients' thread while it runs.
     Times quiet, reloading;
 
-    /// Something that should not have been; the first few are kept.
-    void complain(const std::string& what) {
+    /// Something that should not have been; the first few about each count are kept.
+    void complain(std::atomic<std::uint64_t>& count, const std::string& what, std::uint64_t how_many = 1) {
         const std::lock_guard guard{lock_};
-        if (told_++ < 20) complaints_ += "  " + what + "\n";
+        if (count < kept_of_each) complaints_ += "  " + what + "\n";
+        count += how_many;
     }
     std::string complaints() const {
         const std::lock_guard guard{lock_};
@@ -74,9 +75,9 @@ struct Ledger {
     }
 
 private:
+    static constexpr std::uint64_t kept_of_each = 8;
     mutable std::mutex lock_;
     std::string complaints_;
-    unsigned told_ = 0;
 };
 
 }   // namespace load

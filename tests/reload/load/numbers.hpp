@@ -28,23 +28,21 @@ public:
         if (number > expected_) {
             for (; expected_ < number; ++expected_) missing_.insert(expected_);
             ++expected_;
-            ledger_.complain(text + " (those between are lost unless they come later)");
         } else if (missing_.erase(number) != 0) {
-            ++ledger_.out_of_order;
-            ledger_.complain(text + ": out of order");
+            ledger_.complain(ledger_.out_of_order, text + ": out of order");
         } else {
-            ++ledger_.repeated;
             --arrived_;
-            ledger_.complain(text + ": repeated");
+            ledger_.complain(ledger_.repeated, text + ": repeated");
         }
     }
 
     /// At the end: what has not come will not.
     void close() {
         if (sent_ == arrived_) return;
-        ledger_.lost += sent_ > arrived_ ? sent_ - arrived_ : 1;   // more than were sent: somebody else's
-        ledger_.complain(direction_ + ": " + std::to_string(sent_) + " sent, " + std::to_string(arrived_) +
-                         " arrived, the next would have been " + std::to_string(expected_));
+        ledger_.complain(ledger_.lost,
+                         direction_ + ": " + std::to_string(sent_) + " sent, " + std::to_string(arrived_) +
+                             " arrived, the next would have been " + std::to_string(expected_),
+                         sent_ > arrived_ ? sent_ - arrived_ : 1);   // more than were sent: somebody else's
     }
 
 private:

@@ -118,8 +118,7 @@ void Talker::hear(const Node& node) {
     const auto* type = node.attribute("type");
     const auto* body = node.child("body");
     if (type != nullptr && *type == "error") {
-        ++world_.ledger.refused;
-        world_.ledger.complain(name() + " got an error: " + node.str());
+        world_.ledger.complain(world_.ledger.refused, name() + " got an error: " + node.str());
         return;
     }
     if (body == nullptr) return;   // a receipt or the like: nothing of ours

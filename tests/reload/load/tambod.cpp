@@ -90,6 +90,7 @@ void Tambod::write_ini(const fs::path& build, unsigned threads, const std::vecto
           {"read_rate", "0"}}},
         {"log", {{"target", "tambo.log"}}},
         {"listener c2s", {{"address", "127.0.0.1"}, {"port", "0"}, {"plaintext_auth", "yes"}}},
+        {"module stream_management", {{"max_waiting", "1000"}}},   // many share an account
         {"http", {{"listen", "127.0.0.1:0"}}}};
     for (const auto& [section, key, value] : settings) ini[section][key] = value;
     std::ofstream out{folder_ / "tambo.ini"};
