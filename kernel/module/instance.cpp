@@ -93,6 +93,7 @@ void Instance::stop(std::uint64_t id) {
 }
 
 void Instance::cancel() {
+    is_given_up_ = true;
     while (!tasks_.empty()) stop(tasks_.begin()->first);
 }
 
@@ -177,7 +178,12 @@ void Instance::go_live() {
         shard_.auth = provided_auth_;
         shard_.auth_owner = this;
     }
-    for (auto& tick : ticks_) arm(tick);
+    auto before = shard_.ticks_left.extract(name_);
+    for (std::size_t i = 0; i < ticks_.size(); ++i) {
+        const auto left = before.empty() || i >= before.mapped().size() ? TickLeft{} : before.mapped()[i];
+        const bool goes_on = left.interval == ticks_[i].interval && left.due > shard_.steady();
+        arm(ticks_[i], goes_on ? left.due - shard_.steady() : ticks_[i].interval);
+    }
 }
 
 void Instance::leave() {
@@ -187,7 +193,13 @@ void Instance::leave() {
         shard_.auth = nullptr;
         shard_.auth_owner = nullptr;
     }
-    for (auto& tick : ticks_) shard_.cancel(std::exchange(tick.armed, 0));
+    std::vector<TickLeft> left;
+    for (auto& tick : ticks_) {
+        shard_.cancel(std::exchange(tick.armed, 0));
+        left.push_back({tick.interval, tick.due});
+    }
+    // So that who is swapped more often than it ticks does tick.
+    if (!left.empty()) shard_.ticks_left.insert_or_assign(name_, std::move(left));
     // Once it is known whether a newer version speaks them: until then its codecs must stay.
     if (!codecs_.empty() && shard_.kernel.running)
         defer([this] {
@@ -201,8 +213,9 @@ std::string Instance::objection() const {
     return {};
 }
 
-void Instance::arm(Tick& tick) {
-    tick.armed = shard_.after(tick.interval, [this, &tick] {
+void Instance::arm(Tick& tick, Duration wait) {
+    tick.due = shard_.steady() + wait;
+    tick.armed = shard_.after(wait, [this, &tick] {
         const Breadcrumb here{*this};
         try {
             tick.call(tick.self);
@@ -211,7 +224,7 @@ void Instance::arm(Tick& tick) {
         } catch (...) {
             fault("unknown exception");
         }
-        if (live_) arm(tick);
+        if (live_) arm(tick, tick.interval);
     });
 }
 
@@ -287,6 +300,7 @@ void Instance::route(Stanza stanza) { shard_.route_later(std::move(stanza)); }
 Later<Result<Stanza>> Instance::ask(Stanza iq, Duration patience) { return shard_.ask(std::move(iq), patience); }
 
 void Instance::defer(std::function<void()> job) {
+    if (is_given_up_) return;   // else one closure that defers the next would keep its image for ever
     ++running_;
     shard_.post([this, job = std::move(job)]() mutable {
         try {

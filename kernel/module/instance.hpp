@@ -151,10 +151,11 @@ private:
         void* self;
         TickThunk call;
         Wheel::Id armed = 0;
+        Duration due{};
     };
     struct Root;
     Root drive(Task<void> task, std::uint64_t id, Done done);
-    void arm(Tick& tick);
+    void arm(Tick& tick, Duration wait);
 
     std::shared_ptr<Image> image_;   // a lease: shared with every closure of this module that is on its way
     Shard& shard_;
@@ -176,7 +177,7 @@ private:
     std::atomic<std::uint64_t> faults_{0};
     std::uint64_t faults_remembered_ = 0;   // how many there were at remember()
     ModuleCost& cost_;
-    bool live_ = false;
+    bool live_ = false, is_given_up_ = false;
     Module* module_ = nullptr;
 };
 

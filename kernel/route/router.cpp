@@ -177,20 +177,34 @@ void Shard::answer(Stanza& stanza, LocalSession* session, LocalAccount* account)
 
 namespace {
 
-Task<void> reply_from(Task<Reply> task, std::shared_ptr<std::optional<Reply>> into) {
-    into->emplace(co_await std::move(task));
+/// A reply that takes its time. If nobody is left who works on it, since its module was replaced and did not come to
+/// an end, the asker is told so.
+struct Awaited {
+    std::optional<Reply> reply;
+    std::function<void()> given_up;
+    ~Awaited() {
+        if (given_up) given_up();
+    }
+};
+
+Task<void> reply_from(Task<Reply> task, std::shared_ptr<Awaited> into) {
+    into->reply.emplace(co_await std::move(task));
 }
 
 }   // namespace
 
 void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     auto request = std::make_shared<Stanza>(iq);
-    auto reply = std::make_shared<std::optional<Reply>>();
+    auto awaited = std::make_shared<Awaited>();   // by the task and by what is done at its end
+    awaited->given_up = [this, request] {
+        bounce(*request, {Condition::resource_constraint, "what worked on it was replaced meanwhile; ask again"});
+    };
     const auto asked = store->asked();
     auto task = handler.task(handler.self, std::move(iq));
-    handler.owner->run(reply_from(std::move(task), reply), [this, request, reply, asked](bool) {
-        if (*reply)
-            send_reply(*request, std::move(**reply), asked);
+    handler.owner->run(reply_from(std::move(task), awaited), [this, request, awaited, asked](bool) {
+        awaited->given_up = nullptr;
+        if (awaited->reply)
+            send_reply(*request, std::move(*awaited->reply), asked);
         else
             bounce(*request, {Condition::internal_server_error, {}});
     });

@@ -49,6 +49,11 @@ struct Figures {
     }
 };
 
+/// A tick that was armed (Wiring::every): how often, and when it is due.
+struct TickLeft {
+    Duration interval{}, due{};
+};
+
 /// Everything except post(), mail() and the figures belongs to the shard's own thread.
 class Shard {
 public:
@@ -165,6 +170,8 @@ public:
     AuthProvider* auth = nullptr;
     Instance* auth_owner = nullptr;
     AuthDoor auth_door{*this};
+    /// Of modules that have left: what their successors go on with.
+    std::unordered_map<std::string, std::vector<TickLeft>> ticks_left;
     SlotCensus slots;
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into

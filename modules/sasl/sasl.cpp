@@ -88,22 +88,25 @@ private:
     public:
         explicit LastWord(Handshake& h) : handshake_(&h) {}
         ~LastWord() {
-            if (handshake_ == nullptr || std::uncaught_exceptions() > 0) return;
+            if (handshake_ == nullptr || is_clients_turn_ || std::uncaught_exceptions() > 0) return;
             const auto name = sasl::to_string(Failure::temporary_auth_failure);
             handshake_->send(Writer{}.element("failure", sasl_space).element(name).take());
         }
         LastWord(const LastWord&) = delete;
         LastWord& operator=(const LastWord&) = delete;
         void is_not_needed() { handshake_ = nullptr; }
+        /// What the client says next is answered by who is live then: two answers to one question would confuse it.
+        void is_left_to_others(bool is_so) { is_clients_turn_ = is_so; }
 
     private:
         Handshake* handshake_;
+        bool is_clients_turn_ = false;
     };
 
     /// One attempt, from <auth/> to <success/> or <failure/>.
     Task<void> step(Handshake& h, Stanza element) {
         LastWord last_word{h};
-        auto attempt = authenticate(h, std::move(element));
+        auto attempt = authenticate(h, std::move(element), last_word);
         const Outcome<Accepted> outcome = co_await attempt;
         last_word.is_not_needed();
         if (outcome) {
@@ -116,11 +119,11 @@ private:
         if (outcome.error() != Failure::temporary_auth_failure) h.failed_attempt();
     }
 
-    Task<Outcome<Accepted>> authenticate(Handshake& h, Stanza element) {
+    Task<Outcome<Accepted>> authenticate(Handshake& h, Stanza element, LastWord& last_word) {
         if (const auto wrong = objection(h.info(), element)) co_return std::unexpected{*wrong};
         const Mechanism& mechanism = *offered(h.info(), element.xml().attribute("mechanism"));
 
-        auto reading = first_message(h, std::string{element.xml().text()});
+        auto reading = first_message(h, std::string{element.xml().text()}, last_word);
         const Outcome<Bytes> first = co_await reading;
         if (!first) co_return std::unexpected{first.error()};
         Outcome<sasl::Claim> claim = sasl::read_claim(mechanism, *first);
@@ -138,7 +141,7 @@ private:
         const ScramKeys keys = keys_for(mechanism, *account, found ? *found : Credentials{});
 
         auto proving = mechanism.is_plain() ? prove_plain(*account, keys, std::move(claim->password))
-                                            : prove_scram(h, mechanism, keys, *first);
+                                            : prove_scram(h, mechanism, keys, *first, last_word);
         Outcome<Bytes> proven = co_await proving;
         if (!proven) {
             if (proven.error() == Failure::not_authorized)
@@ -153,6 +156,8 @@ private:
     std::optional<Failure> objection(const StreamInfo& info, const Stanza& element) const {
         const Element xml = element.xml();
         if (xml.is("abort", sasl_space)) return Failure::aborted;   // §6.4.4, though there is nothing to abort
+        // To a version that did not come to hear it.
+        if (xml.is("response", sasl_space)) return Failure::temporary_auth_failure;
         if (!xml.is("auth", sasl_space) || xml.first()) return Failure::malformed_request;
         if (!info.may_authenticate) return Failure::encryption_required;
         if (offered(info, xml.attribute("mechanism")) == nullptr) return Failure::invalid_mechanism;
@@ -160,9 +165,9 @@ private:
     }
 
     /// RFC 4422 §5.1: without an initial response the server asks for it with an empty challenge.
-    Task<Outcome<Bytes>> first_message(Handshake& h, std::string text) {
+    Task<Outcome<Bytes>> first_message(Handshake& h, std::string text, LastWord& last_word) {
         if (!text.empty()) co_return sasl::decode(text);
-        auto asking = challenge(h, {});
+        auto asking = challenge(h, {}, last_word);
         co_return co_await asking;
     }
 
@@ -177,13 +182,14 @@ private:
         co_return Bytes{};
     }
 
-    Task<Outcome<Bytes>> prove_scram(Handshake& h, const Mechanism& mechanism, ScramKeys keys, Bytes message) {
+    Task<Outcome<Bytes>> prove_scram(Handshake& h, const Mechanism& mechanism, ScramKeys keys, Bytes message,
+                                     LastWord& last_word) {
         sasl::Exchange exchange{library_, mechanism, keys, channel_of(h)};
         for (;;) {
             sasl::Exchange::Step next = exchange.step(message);
             if (next.state == sasl::Exchange::State::failure) co_return std::unexpected{next.failure};
             if (next.state == sasl::Exchange::State::success) co_return std::move(next.message);
-            auto asking = challenge(h, std::move(next.message));
+            auto asking = challenge(h, std::move(next.message), last_word);
             Outcome<Bytes> response = co_await asking;
             if (!response) co_return std::unexpected{response.error()};
             message = std::move(*response);
@@ -201,10 +207,12 @@ private:
     }
 
     /// Sends a challenge and waits for the response to it.
-    Task<Outcome<Bytes>> challenge(Handshake& h, Bytes message) {
+    Task<Outcome<Bytes>> challenge(Handshake& h, Bytes message, LastWord& last_word) {
         h.send(Writer{}.element("challenge", sasl_space).text(base64(message)).take());
+        last_word.is_left_to_others(true);
         auto waiting = h.receive();
         const Stanza element = co_await waiting;
+        last_word.is_left_to_others(false);
         const Element xml = element.xml();
         if (xml.is("abort", sasl_space)) co_return std::unexpected{Failure::aborted};
         if (!xml.is("response", sasl_space) || xml.first()) co_return std::unexpected{Failure::malformed_request};

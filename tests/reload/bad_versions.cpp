@@ -150,6 +150,11 @@ TEST_F(BadVersions, what_chokes_on_the_way_up_stays_out) {
     is_refused("throws_in_upgrade", "meet", "no way up from here");
 }
 
+TEST_F(BadVersions, what_has_changed_its_slots_without_a_way_up_stays_out) {
+    is_refused("slot_without_upgrade", "slots", "test-asked");
+    is_refused("slot_of_another_shape", "slots", "test-asked");
+}
+
 TEST_F(BadVersions, what_fails_at_birth_stays_out) {
     is_refused("throws_in_constructor", "prepare", "no ink to count with");
     is_refused("throws_in_wire", "prepare", "unknown exception");
@@ -223,14 +228,25 @@ TEST_F(BadVersions, a_question_that_waits_is_answered_by_the_version_that_took_i
     EXPECT_EQ(ask().version, "2");
 }
 
-TEST_F(BadVersions, what_waits_too_long_is_given_up_with_its_version) {
+TEST_F(BadVersions, what_waits_too_long_is_given_up_with_its_version_and_the_asker_told) {
     send_question(" wait='3600'");
     romeo_.sync();
     ASSERT_TRUE(reload("counter_v2").done);
     EXPECT_EQ(generations(), 2);
     stage_->pass(std::chrono::minutes{5});
+    EXPECT_EQ(read_answer().type, "error");
     await_one_generation();
     EXPECT_EQ(ask().version, "2");
+}
+
+TEST_F(BadVersions, what_never_comes_to_rest_is_brought_to_it) {
+    ASSERT_TRUE(reload("restless").done);
+    EXPECT_EQ(ask().version, "restless");
+    ASSERT_TRUE(reload("counter").done);
+    EXPECT_EQ(ask().version, "1");
+    stage_->pass(std::chrono::minutes{5});
+    await_one_generation();
+    EXPECT_EQ(ask().version, "1");
 }
 
 /// A build that writes while we read: each try ends with one version or the other, never with a piece of both.

@@ -72,6 +72,18 @@ TEST_F(InUse, a_timer_that_was_armed_before_rings_in_the_new_version) {
     EXPECT_FALSE(romeo_.poll_inbox()) << "it rings twice";
 }
 
+TEST_F(InUse, ticks_go_on_in_their_time_and_are_counted_on) {
+    const auto before = ticks();
+    for (int half = 0; half < 20; ++half) {
+        stage_->pass(milliseconds{500});
+        swap("clockwork");
+    }
+    EXPECT_EQ(ticks() - before, 10.0 * shards);
+    swap("clockwork", "clockwork_v2.so");
+    stage_->pass(seconds{3});
+    EXPECT_EQ(ticks() - before, 13.0 * shards);
+}
+
 TEST_F(InUse, a_command_that_was_given_is_answered_by_the_version_that_took_it) {
     romeo_.send(
         "<iq type='set' id='c' to='localhost'><command xmlns='http://jabber.org/protocol/commands' "

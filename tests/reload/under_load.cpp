@@ -39,7 +39,7 @@ struct Wishes {
 };
 
 constexpr std::string_view usage = R"(usage: under_load [OPTION VALUE]...
-  --reloads N    how often a module is swapped (300)
+  --reloads N    how often a module is swapped, or all of them at once (300)
   --seconds N    go on for that long, however many reloads it takes
   --pairs N      pairs who exchange messages all the time (100); every fourth with XEP-0198 and cut cables
   --absent N     pairs of whom one logs out and in, so that messages wait for it (10)

@@ -10,6 +10,7 @@ namespace load {
 namespace {
 
 constexpr double megabyte = 1 << 20;
+constexpr std::size_t turns_per_all = 60;
 
 /// A number out of an answer in JSON.
 double figure(const std::string& json, const std::string& name) {
@@ -37,7 +38,8 @@ void Reloads::perform(std::size_t count, std::chrono::seconds time, const std::f
     };
     for (std::size_t turn = 0; goes_on() && !is_hopeless(); ++turn) {
         const auto index = turn % 2 == 0 ? turn / 2 : dice_();   // in turn and at random
-        reload(modules_[index % modules_.size()]);
+        const bool all_at_once = modules_.size() > 1 && turn % turns_per_all == turns_per_all - 1;
+        reload(all_at_once ? std::string{"--all"} : modules_[index % modules_.size()]);
     }
 }
 
