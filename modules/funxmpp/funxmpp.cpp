@@ -56,15 +56,14 @@ private:
     Task<void> step(Handshake& h, Stanza element) {
         const auto root = element.xml();
         const auto wanted = root.child("method").text();
-        if (!root.is("compress", protocol_space) || wanted.empty() || h.info().codec != "xml") {
-            fail_with(h, "setup-failed");
-        } else if (const auto dialect = dialect_of(wanted); !dialect) {
+        const bool asks = root.is("compress", protocol_space) && !wanted.empty() && h.info().codec == "xml";
+        const auto dialect = dialect_of(wanted);
+        if (asks && !dialect)
             fail_with(h, "unsupported-method");
-        } else if (!h.switch_codec(funxmpp::codec_name(*dialect))) {
+        else if (!asks || !h.switch_codec(funxmpp::codec_name(*dialect)))
             fail_with(h, "setup-failed");
-        } else {
+        else
             h.send("<compressed xmlns='http://jabber.org/protocol/compress'/>");
-        }
         co_return;
     }
 

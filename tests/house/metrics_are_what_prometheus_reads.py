@@ -133,7 +133,7 @@ def main():
         expect(page.value("tambo_stanzas_total", direction="out", kind="message") == 10, "and went out")
         tambod.ctl("reload", "ping")
         swapped = tambod.ctl("reload", "metrics")
-        expect("the old image is gone" in swapped, "prometheus-cpp does not keep metrics in memory", swapped)
+        expect("old code is gone from memory" in swapped, "prometheus-cpp does not keep metrics in memory", swapped)
         later = scrape(port)
         compare(later, stats(tambod))
         expect(later.value("tambo_swaps_total", outcome="done") >= 2, "swaps are counted")
