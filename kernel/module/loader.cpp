@@ -234,7 +234,7 @@ SwapReport Loader::reload(const std::string& name, const std::filesystem::path& 
     return remember("reload", reload_now({name}, file));
 }
 
-SwapReport Loader::reload(const std::vector<std::string>& names) {
+SwapReport Loader::reload_together(const std::vector<std::string>& names) {
     const auto guard = enter();
     return remember("reload", reload_now(names, {}));
 }

@@ -42,7 +42,7 @@ public:
     /// Swaps it for its file as it is now, or for another file.
     SwapReport reload(const std::string& name, const std::filesystem::path& file = {});
     /// Several in one transaction.
-    SwapReport reload(const std::vector<std::string>& names);
+    SwapReport reload_together(const std::vector<std::string>& names);
     SwapReport reload_all();       ///< everything that was loaded from a file
     SwapReport reload_changed();   ///< … and differs from it by now
     SwapReport unload(const std::string& name);

@@ -1,8 +1,10 @@
 #include "module/retirement.hpp"
 
 #include <algorithm>
-#include <latch>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -23,9 +25,20 @@ constexpr std::string_view is_pinned =
 
 }   // namespace
 
+struct Retirement::Seat {
+    explicit Seat(std::unique_ptr<Instance> i) : instance(std::move(i)) {}
+
+    std::unique_ptr<Instance> instance;   // its shard's, as soon as that was asked to look
+    std::mutex lock;                      // guards what follows
+    std::condition_variable looked;
+    bool is_asked = false, is_empty = false;
+    std::string holds = "a shard that does not come";
+};
+
 std::string Retirement::add(const std::string& name, std::shared_ptr<Image> image, Instances instances) {
     const auto copy = image ? image->copy() : std::filesystem::path{};
-    Leaving gone{name, copy, std::move(image), std::move(instances), kernel_.clock->steady() + drain, {}};
+    Leaving gone{name, copy, std::move(image), {}, kernel_.clock->steady() + drain};
+    for (auto& instance : instances) gone.seats.push_back(std::make_shared<Seat>(std::move(instance)));
     for (int i = 0; i < looks; ++i) {
         if (let_go(gone)) {
             settle(gone);
@@ -45,34 +58,39 @@ void Retirement::wait_a_moment() const {
         std::this_thread::sleep_for(between_looks);
 }
 
-// Instances die on their own thread. True when the image is closed.
+// An instance dies on its own thread.
+void Retirement::look(const std::shared_ptr<Seat>& seat, bool overdue) const {
+    const auto job = [seat, overdue] {
+        if (overdue) seat->instance->cancel();
+        auto holds = seat->instance->holds();
+        if (holds.empty()) seat->instance.reset();
+        const std::lock_guard guard{seat->lock};
+        seat->is_empty = holds.empty();
+        seat->holds = std::move(holds);
+        seat->is_asked = false;
+        seat->looked.notify_all();
+    };
+    if (!kernel_.running || kernel_.runs_loop()) return job();
+    {
+        const std::lock_guard guard{seat->lock};
+        if (seat->is_empty || seat->is_asked) return;   // it came late, or has not come since the last time
+        seat->is_asked = true;
+    }
+    seat->instance->home().post(job);
+}
+
+// True when the image is closed. A shard that is held up by something does not hold up the others, nor the loader.
 bool Retirement::let_go(Leaving& leaving) {
     const bool overdue = kernel_.clock->steady() > leaving.until;
-    const auto look = [overdue](std::unique_ptr<Instance>& instance, std::string& holds) {
-        if (overdue) instance->cancel();
-        holds = instance->holds();
-        if (holds.empty()) instance.reset();
-    };
-    std::vector<std::string> holds(leaving.instances.size());
-    std::latch looked{static_cast<std::ptrdiff_t>(leaving.instances.size())};
-    const bool here = !kernel_.running || kernel_.runs_loop();
-    for (std::size_t i = 0; i < leaving.instances.size(); ++i) {
-        auto& instance = leaving.instances[i];
-        if (instance && !here) {
-            instance->home().post([&, i] {
-                look(instance, holds[i]);
-                looked.count_down();
-            });
-            continue;
-        }
-        if (instance) look(instance, holds[i]);
-        looked.count_down();
-    }
-    looked.wait();
-    std::erase(leaving.instances, nullptr);
-    const auto held = std::ranges::find_if_not(holds, &std::string::empty);
-    leaving.holds = held == holds.end() ? std::string{} : *held;
-    if (!leaving.instances.empty()) return false;
+    for (const auto& seat : leaving.seats) look(seat, overdue);
+    std::erase_if(leaving.seats, [&](const std::shared_ptr<Seat>& shared) {
+        auto& seat = *shared;
+        std::unique_lock lock{seat.lock};
+        seat.looked.wait_for(lock, between_looks, [&] { return !seat.is_asked; });
+        if (!seat.is_empty) leaving.holds = seat.holds;
+        return seat.is_empty;
+    });
+    if (!leaving.seats.empty()) return false;
     leaving.image.reset();
     return true;
 }
@@ -123,8 +141,9 @@ void Retirement::describe(std::vector<ModuleInfo>& list) const {
 std::vector<std::shared_ptr<Image>> Retirement::release() {
     std::vector<std::shared_ptr<Image>> images;
     for (auto& leaving : leaving_) {
-        for (auto& instance : leaving.instances) instance->cancel();
-        leaving.instances.clear();
+        for (auto& seat : leaving.seats)
+            if (seat->instance) seat->instance->cancel();
+        for (auto& seat : leaving.seats) seat->instance.reset();
         images.push_back(std::move(leaving.image));
     }
     leaving_.clear();

@@ -38,13 +38,16 @@ public:
     std::vector<std::shared_ptr<Image>> release();
 
 private:
+    /// An old instance, which its shard looks at and destroys. Shared with that shard, which may come late.
+    struct Seat;
+    using Seats = std::vector<std::shared_ptr<Seat>>;
     struct Leaving {
         std::string name;
         std::filesystem::path copy;
         std::shared_ptr<Image> image;
-        Instances instances;
+        Seats seats;
         Duration until{};
-        std::string holds;   // what of it is still needed
+        std::string holds{};   // what of it is still needed
     };
     struct Pinned {
         std::string name;
@@ -52,6 +55,7 @@ private:
     };
 
     bool let_go(Leaving& leaving);
+    void look(const std::shared_ptr<Seat>& seat, bool overdue) const;
     void settle(const Leaving& gone);
     void wait_a_moment() const;
 

@@ -93,7 +93,7 @@ int reload(const Call& call) {
     }
     if (words.size() == 2 && words[1].find('/') != std::string::npos)
         return swapped(call, call.server.reload(words[0], words[1]));
-    return swapped(call, call.server.reload(words));
+    return swapped(call, call.server.reload_together(words));
 }
 
 // --- configuration, log, store

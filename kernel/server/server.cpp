@@ -318,7 +318,9 @@ SwapReport Server::reload(std::string_view module) { return impl_->loader().relo
 SwapReport Server::reload(std::string_view module, const std::filesystem::path& file) {
     return impl_->loader().reload(std::string{module}, file);
 }
-SwapReport Server::reload(const std::vector<std::string>& modules) { return impl_->loader().reload(modules); }
+SwapReport Server::reload_together(const std::vector<std::string>& modules) {
+    return impl_->loader().reload_together(modules);
+}
 SwapReport Server::reload_all() { return impl_->loader().reload_all(); }
 SwapReport Server::reload_changed() { return impl_->loader().reload_changed(); }
 SwapReport Server::unload(std::string_view module) { return impl_->loader().unload(std::string{module}); }

@@ -31,7 +31,7 @@ class Operator:
 
     def modules(self):
         return {m["name"]: m["generation"] for m in json.loads(self.tambod.ctl("modules", "--json"))["modules"]
-                if m["state"] == "live"}
+                if m["state"] in ("live", "on probation")}
 
 
 def main():

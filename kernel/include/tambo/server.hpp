@@ -302,7 +302,7 @@ public:
     SwapReport reload(std::string_view module);
     /// Several at once, in the order of their needs: all of them, or none. With `reload_all`, everything that was
     /// loaded from a file; with `reload_changed`, what differs from its file as it is now. None at all is "done", too.
-    SwapReport reload(const std::vector<std::string>& modules);
+    SwapReport reload_together(const std::vector<std::string>& modules);
     SwapReport reload_all();
     SwapReport reload_changed();
     /// Swaps to another file (tests, `tamboctl reload NAME FILE`).
