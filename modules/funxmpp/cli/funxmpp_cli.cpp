@@ -1,4 +1,4 @@
-// funxmpp-cli: the codec for pipes.
+// funxmpp-cli: the codec for pipes, and a client that speaks it (funxmpp-cli(1)).
 #include <iostream>
 #include <map>
 #include <optional>
@@ -9,13 +9,15 @@
 #include "decoder.hpp"
 #include "encoder.hpp"
 #include "hex.hpp"
+#include "session.hpp"
 #include "tree_json.hpp"
 
 namespace {
 
 using namespace tambo::funxmpp;
 
-constexpr std::string_view usage = R"(funxmpp-cli decode --dialect classic|md|page
+constexpr std::string_view usage = R"(funxmpp-cli login|send|listen …   (funxmpp-cli login --help)
+funxmpp-cli decode --dialect classic|md|page
 funxmpp-cli encode --dialect classic|md|page [--policy plain|packed]
 
 decode: one payload in hexadecimal a line (a frame without its header) becomes one tree in JSON a line, or
@@ -89,9 +91,23 @@ private:
     tambo::Tape tape_;
 };
 
+int hold_session(int count, const char* const* arguments) {
+    try {
+        SessionWish wish;
+        const int code = understand(count, arguments, wish);
+        return code < 0 ? Session{wish}.run() : code;
+    } catch (const std::exception& error) {
+        std::cerr << "funxmpp-cli: " << error.what() << '\n';
+        return 1;
+    }
+}
+
 }   // namespace
 
 int main(int count, char** arguments) {
+    using namespace std::string_view_literals;
+    if (count > 1 && (arguments[1] == "login"sv || arguments[1] == "send"sv || arguments[1] == "listen"sv))
+        return hold_session(count, arguments);
     const auto wish = understand({arguments + 1, arguments + count});
     if (!wish) {
         std::cerr << usage;
