@@ -8,7 +8,7 @@ set(TAMBO_PLAY ${CMAKE_INSTALL_BINDIR}/tambo-play)
 set(TAMBO_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/tambo)
 
 install(TARGETS tambo EXPORT tambo_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS tambod tamboctl tambo-play RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS tambod tamboctl tambo-play funxmpp-cli funxmpp-proxy RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # tambo_install_modules(FOLDER DESTINATION): every module that was defined in FOLDER or below.
 function(tambo_install_modules folder destination)

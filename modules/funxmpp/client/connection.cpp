@@ -1,6 +1,7 @@
 #include "connection.hpp"
 
 #include <array>
+#include <netinet/tcp.h>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,15 @@ namespace tambo::funxmpp {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+
+namespace {
+
+/// How long the network may swallow what was sent before the connection counts as lost; the kernel's own answer is a
+/// quarter of an hour.
+using UserTimeout = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_USER_TIMEOUT>;
+constexpr int patience_with_silence_ms = 30'000;
+
+}   // namespace
 
 struct Connection::Impl : std::enable_shared_from_this<Impl> {
     using Secure = asio::ssl::stream<tcp::socket&>;
@@ -34,6 +44,7 @@ struct Connection::Impl : std::enable_shared_from_this<Impl> {
             if (error) return self->fail(error);
             error_code ignored;
             self->socket.set_option(tcp::no_delay{true}, ignored);
+            self->socket.set_option(UserTimeout{patience_with_silence_ms}, ignored);
             if (self->target.begins_with_tls) return self->start_tls();
             self->opened();
         });

@@ -27,6 +27,13 @@ std::string in_base64(std::string_view bytes) {
     return {text, length};
 }
 
+/// GNU SASL's server asks for the password of PLAIN anew, so that it compares it with another than what came.
+int say_password(Gsasl*, Gsasl_session* session, Gsasl_property which) {
+    if (which != GSASL_PASSWORD) return GSASL_NO_CALLBACK;
+    const auto* credentials = static_cast<const Credentials*>(gsasl_session_hook_get(session));
+    return gsasl_property_set(session, GSASL_PASSWORD, credentials->password.c_str());
+}
+
 std::string_view property(Gsasl_session* session, Gsasl_property which) {
     const auto* value = gsasl_property_fast(session, which);
     return value != nullptr ? value : "";
@@ -60,7 +67,8 @@ SaslExchange::SaslExchange(Role role, const std::string& mechanism, const Creden
                                           : gsasl_server_start(library_.get(), mechanism.c_str(), &session);
     if (code != GSASL_OK) return;   // step() says so
     session_.reset(session);
-    gsasl_property_set(session, GSASL_PASSWORD, credentials.password.c_str());
+    gsasl_session_hook_set(session, const_cast<Credentials*>(&credentials_));   // NOLINT(*-const-cast): only read
+    gsasl_callback_set(library_.get(), say_password);
     gsasl_property_set(session, GSASL_SERVICE, "xmpp");
     gsasl_property_set(session, GSASL_HOSTNAME, credentials.domain.c_str());
     if (role == Role::client) gsasl_property_set(session, GSASL_AUTHID, credentials.user.c_str());
@@ -72,7 +80,7 @@ SaslExchange::SaslExchange(Role role, const std::string& mechanism, const Creden
 bool SaslExchange::is_own_name() const {
     const auto name = property(session_.get(), GSASL_AUTHID), other = property(session_.get(), GSASL_AUTHZID);
     const auto bare = credentials_.user + '@' + credentials_.domain;
-    return (name == credentials_.user || name == bare) && (other.empty() || other == bare);
+    return (name == credentials_.user || name == bare) && (other.empty() || other == name || other == bare);
 }
 
 SaslExchange::Step SaslExchange::step(std::string_view message) {

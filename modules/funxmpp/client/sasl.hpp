@@ -32,6 +32,8 @@ public:
     enum class Role { client, server };
     SaslExchange(Role role, const std::string& mechanism, const Credentials& credentials,
                  std::string_view tls_exporter = {});
+    SaslExchange(const SaslExchange&) = delete;
+    SaslExchange& operator=(const SaslExchange&) = delete;
 
     /// A client begins with an empty message.
     Step step(std::string_view message);
