@@ -1,7 +1,6 @@
 #include "server/watch.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "store/signals_blocked.hpp"
@@ -17,7 +16,6 @@ constexpr Duration impatience{2000};   // what is written all the time must not 
 constexpr Duration patience{3000};     // how long a file may stay torn before that is worth a line
 constexpr Duration for_ever{3'600'000};
 constexpr Duration glance{5};
-constexpr std::string_view draining = "draining";   // an old version: its file is a copy
 
 }   // namespace
 
@@ -43,14 +41,22 @@ void Watch::stop() {
 
 void Watch::run() {
     while (!stopping_) {
-        for (const auto& complaint : folders_.complaints()) log_->warning("{}", complaint);
-        note(folders_.wait(time_left()));
-        if (stopping_) return;
-        const auto now = Clock::now();
-        if (!written_.empty() && (now >= last_written_ + quiet || now >= first_written_ + impatience))
-            judge(std::exchange(written_, {}), false);
-        if (!torn_.empty() && now >= last_torn_ + patience) judge(std::exchange(torn_, {}), true);
+        try {
+            look();
+        } catch (const std::exception& e) {   // no memory, no descriptors: nothing of the watch's own
+            log_->error("{}", e.what());
+        }
     }
+}
+
+void Watch::look() {
+    for (const auto& complaint : folders_.complaints()) log_->warning("{}", complaint);
+    note(folders_.wait(time_left()));
+    if (stopping_) return;
+    const auto now = Clock::now();
+    if (!written_.empty() && (now >= last_written_ + quiet || now >= first_written_ + impatience))
+        judge(std::exchange(written_, {}), false);
+    if (!torn_.empty() && now >= last_torn_ + patience) judge(std::exchange(torn_, {}), true);
 }
 
 // How long nothing has to be done, if nothing is written.
@@ -73,11 +79,16 @@ void Watch::note(const Files& written) {
 }
 
 void Watch::judge(const Files& files, bool is_last_chance) {
+    const auto refused = std::exchange(refused_, {});   // it may have lacked what is there now
+    Modules ready;
+    bool is_news = false;
     for (const auto& module : loader_.modules()) {
-        if (!files.contains(module.file) || module.state == draining) continue;
+        const bool is_new = files.contains(module.file);
+        if (!is_new && !refused.contains(module.file)) continue;
         const auto complaint = elf_complaint(module.file);
         if (complaint.empty()) {
-            reload(module.name);
+            ready.push_back(module);
+            is_news = is_news || is_new;
         } else if (is_last_chance) {
             log_->warning("{} stays as it is: {} {}", module.name, module.file, complaint);
         } else {
@@ -86,17 +97,25 @@ void Watch::judge(const Files& files, bool is_last_chance) {
             last_torn_ = Clock::now();
         }
     }
+    if (is_news)
+        reload(ready);
+    else
+        refused_.insert(refused.begin(), refused.end());
 }
 
-void Watch::reload(const std::string& name) const {
-    try {
-        const auto report = loader_.reload(name);
-        if (report.done)
-            log_->info("{} reloaded, generation {}, {:.1f} ms pause", name, report.generation, report.pause_ms);
-        else
-            log_->warning("{} stays as it is: {}", name, report.reason);
-    } catch (const std::exception& e) {
-        log_->warning("{} stays as it is: {}", name, e.what());
+// All at once, so that they can need each other; else one by one, so that a bad one does not keep the others back.
+void Watch::reload(const Modules& modules) {
+    std::vector<std::string> names;
+    for (const auto& module : modules) names.push_back(module.name);
+    const auto report = loader_.reload_together(names);
+    if (report.done) {
+        for (const auto& m : report.modules)
+            log_->info("{} reloaded, generation {}, {:.1f} ms pause", m.module, m.generation, report.pause_ms);
+    } else if (modules.size() > 1) {
+        for (const auto& module : modules) reload({module});
+    } else {
+        log_->warning("{} stays as it is: {}", names.front(), report.reason);
+        refused_.insert(modules.front().file);
     }
 }
 

@@ -38,12 +38,14 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     using Files = std::set<std::filesystem::path>;
+    using Modules = std::vector<ModuleInfo>;
 
     void run();
+    void look();
     void note(const Files& written);
     Duration time_left() const;
     void judge(const Files& files, bool is_last_chance);
-    void reload(const std::string& name) const;
+    void reload(const Modules& modules);
 
     Kernel& kernel_;
     Loader& loader_;
@@ -51,6 +53,7 @@ private:
     WatchedFolders folders_;
     Files written_;   // and not judged yet
     Files torn_;      // when they were judged
+    Files refused_;   // since the last reload
     Clock::time_point first_written_, last_written_, last_torn_;
     std::atomic<bool> stopping_{false}, ended_{false};
     std::thread thread_;

@@ -464,6 +464,34 @@ protected:
     }
 };
 
+// The watch has a thread, which waits for the loop, which asks for modules and keeps house meanwhile.
+TEST_F(OwnLoop, goes_on_while_modules_are_watched) {
+    const auto own = folder_.path() / "modules";
+    const std::filesystem::path built{TAMBO_BINARY_DIR "/modules/ping.so"};
+    std::filesystem::create_directory(own);
+    std::filesystem::copy(built, own);
+    std::atomic<int> reloads{0};
+    auto options = without_threads();
+    options.log = [&](Level, std::string_view line) {
+        if (line.starts_with("watch: ping reloaded")) ++reloads;
+    };
+    start(std::move(options), [&](Config& config) {
+        config.set("server", "module_path",
+                   own.string() + ", " TAMBO_BINARY_DIR "/modules, " TAMBO_BINARY_DIR "/plugins");
+        config.set("kernel", "watch", "on");
+    });
+    constexpr int wanted = 10;
+    const auto until = std::chrono::steady_clock::now() + patience;
+    for (int written = -1; reloads < wanted && std::chrono::steady_clock::now() < until; server().poll(1ms)) {
+        if (reloads != written) {
+            written = reloads;
+            std::filesystem::copy_file(built, own / "ping.so", std::filesystem::copy_options::overwrite_existing);
+        }
+        EXPECT_FALSE(server().modules().empty());
+    }
+    EXPECT_GE(reloads, wanted);
+}
+
 TEST_F(OwnLoop, everything_happens_in_poll_and_on_its_thread) {
     std::set<std::thread::id> threads;
     Server::Options options = without_threads();
