@@ -117,17 +117,32 @@ struct Symbols {
     }
 };
 
-bool read_symbols(ElfFile& file, Symbols& symbols) {
+bool read_sections(ElfFile& file, std::vector<Elf64_Shdr>& sections) {
     Elf64_Ehdr header{};
-    std::vector<Elf64_Shdr> sections;
-    if (!file.read(0, header) || !header_complaint(header).empty()) return false;
-    if (!file.read(header.e_shoff, header.e_shnum, sections)) return false;
+    return file.read(0, header) && header_complaint(header).empty() &&
+           file.read(header.e_shoff, header.e_shnum, sections);
+}
+
+bool read_symbols(ElfFile& file, const std::vector<Elf64_Shdr>& sections, Symbols& symbols) {
     for (const auto& section : sections) {
         if (section.sh_type != SHT_DYNSYM || section.sh_link >= sections.size()) continue;
         const auto count = section.sh_size / sizeof(Elf64_Sym);
         const auto& strings = sections[section.sh_link];
         return count <= max_symbols && file.read(section.sh_offset, count, symbols.entries) &&
                file.read(strings.sh_offset, strings.sh_size, symbols.names);
+    }
+    return false;
+}
+
+/// The linker was told to keep it (-z nodelete).
+bool is_kept_on_purpose(ElfFile& file, const std::vector<Elf64_Shdr>& sections) {
+    for (const auto& section : sections) {
+        std::vector<Elf64_Dyn> entries;
+        const auto count = section.sh_size / sizeof(Elf64_Dyn);
+        if (section.sh_type != SHT_DYNAMIC || count > max_symbols || !file.read(section.sh_offset, count, entries))
+            continue;
+        for (const auto& entry : entries)
+            if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE) != 0) return true;
     }
     return false;
 }
@@ -187,7 +202,11 @@ std::string elf_complaint(const fs::path& path) {
 std::string pinning_complaint(const fs::path& path) {
     ElfFile file{path};
     Symbols symbols;
-    if (!read_symbols(file, symbols)) return "has no readable table of dynamic symbols";
+    std::vector<Elf64_Shdr> sections;
+    if (!read_sections(file, sections) || !read_symbols(file, sections, symbols))
+        return "has no readable table of dynamic symbols";
+    if (is_kept_on_purpose(file, sections))
+        return "would stay in memory for ever: it is marked NODELETE (drop -Wl,-z,nodelete)";
     for (const auto& symbol : symbols.entries) {
         const auto name = symbols.name(symbol);
         const bool is_defined = symbol.st_shndx != SHN_UNDEF;

@@ -54,7 +54,8 @@ private:
 /// Why the file is not a complete ELF shared object for this machine (dlopen would die by SIGBUS on a half-written
 /// one); empty if it is.
 std::string elf_complaint(const std::filesystem::path& file);
-/// What would pin the image, from its dynamic symbols: unique symbols, thread-local destructors; empty if nothing.
+/// What would pin the image: unique symbols, thread-local destructors, the mark NODELETE; empty if nothing.
+/// contrib/lint-module knows the same three, and man 7 tambo-modules says why.
 std::string pinning_complaint(const std::filesystem::path& file);
 
 }   // namespace tambo

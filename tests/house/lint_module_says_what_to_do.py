@@ -19,6 +19,8 @@ MADE = [
     ("nodelete", ["-Wl,-z,nodelete"], "", "NODELETE", "drop -Wl,-z,nodelete"),
     ("at_quick_exit", [], "#include <cstdlib>\nstruct A { A() { at_quick_exit([] {}); } } a;", "quick_exit", "destructor"),
     ("on_exit", [], "#include <cstdlib>\nstruct A { A() { on_exit([](int, void*) {}, nullptr); } } a;", "on_exit", "destructor"),
+    ("thread_key", [], "#include <pthread.h>\nstruct A { A() { pthread_key_t k; pthread_key_create(&k, [](void*) {}); } } a;",
+     "pthread_key_create", "destructor"),
     ("signals", [], "#include <csignal>\nstruct A { A() { std::signal(SIGHUP, SIG_IGN); } } a;", "signal()", "drop the handler"),
     ("thread", [], "#include <thread>\nstruct A { A() { std::thread{[] {}}.detach(); } } a;", "starts a thread", "offload"),
 ]
