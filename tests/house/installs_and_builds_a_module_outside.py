@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 
 from tambod import Tambod, arguments, expect
 
@@ -108,8 +109,11 @@ def is_swapped_while_a_client_watches(prefix, home):
             try:
                 expect(watch.stdout.readline() == "1: Good morrow, romeo\n", "the client sees the first greeting")
                 replace(home + "/hello_world.cpp", '*words_ + ", "', '*words_ + ", dear "')
+                start = time.monotonic()
                 run("cmake", "--build", home + "/build")
+                built = time.monotonic()
                 tambod.until(r"watch: hello_world reloaded, generation \d+")   # without a word from us
+                print("built in %.2f s, live %.2f s later" % (built - start, time.monotonic() - built))
                 seen = ["1: Good morrow, romeo\n"]
                 while "dear" not in seen[-1]:
                     seen.append(watch.stdout.readline())
