@@ -125,7 +125,10 @@ TEST_F(RelayTest, a_lost_session_is_told_anew_what_the_old_one_knew) {
     client_says(message("1"));
     server_says(answer(4));
     server_says("<iq type='result' id='r'/>");
-    relay->client_took(1);
+    server_says("<presence from='juliet@capulet.lit/balcony'/>");
+    server_says("<presence from='nurse@capulet.lit/x'/>");
+    server_says("<presence from='nurse@capulet.lit/x' type='unavailable'/>");
+    relay->client_took(4);
     client_says("<iq type='get' id='lost' to='juliet@capulet.lit'><query xmlns='urn:x'/></iq>");
     server_says(answer(5));
     relay->server_lost();
@@ -139,14 +142,27 @@ TEST_F(RelayTest, a_lost_session_is_told_anew_what_the_old_one_knew) {
     EXPECT_NE(said[1].find("urn:xmpp:carbons:2"), std::string::npos);
     EXPECT_EQ(said[2], presence);
     EXPECT_EQ(said[3], message("2"));
-    // Requests that the old session took and never answered: c and lost, not r.
-    ASSERT_EQ(ears.told.size(), 2U);
+    // Requests that the old session took and never answered: c and lost, not r. Then: who may have gone meanwhile.
+    ASSERT_EQ(ears.told.size(), 3U);
+    EXPECT_EQ(ears.told[2], "<presence from='juliet@capulet.lit/balcony' type='unavailable'/>");
     EXPECT_NE(ears.told[1].find("id='lost' from='juliet@capulet.lit'"), std::string::npos) << ears.told[1];
     // The answer to our own question is not for the client, but it counts.
     const auto id = said[0].substr(said[0].find("id='") + 4);
     ears.client.clear();
-    server_says("<iq type='result' id='" + id.substr(0, id.find('\'')) + "'/>");
+    ears.told.clear();
+    server_says("<iq type='result' id='" + id.substr(0, id.find('\'')) +
+                "'><query xmlns='jabber:iq:roster'><item jid='juliet@capulet.lit'/></query></iq>");
     EXPECT_EQ(ears.client, Said{""});
+    // Nobody else can.
+    server_says(
+        "<iq type='result' id='funxmpp-proxy-roster' from='tybalt@capulet.lit/x'>"
+        "<query xmlns='jabber:iq:roster'><item jid='tybalt@capulet.lit'/></query></iq>");
+    // What it says of the roster the client hears as a push, whose answer goes no further.
+    ASSERT_EQ(ears.told.size(), 1U);
+    EXPECT_NE(ears.told[0].find("type='set'"), std::string::npos);
+    EXPECT_NE(ears.told[0].find("jid='juliet@capulet.lit'/>"), std::string::npos) << ears.told[0];
+    client_says("<iq type='result' id='funxmpp-proxy-push'/>");
+    EXPECT_TRUE(ears.take_server().empty());
 }
 
 TEST_F(RelayTest, counts_as_received_what_the_client_took_and_not_before) {

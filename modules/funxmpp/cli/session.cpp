@@ -155,7 +155,7 @@ void Session::heard(Element ack) {
 
 void Session::acknowledge() { link_->send(Writer{}.element("a", sm_space).attribute("h", handled_).take()); }
 
-void Session::send(std::string stanza) {
+void Session::send(const std::string& stanza) {
     ++sent_;
     link_->send(stanza);
 }

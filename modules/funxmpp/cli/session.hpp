@@ -33,7 +33,7 @@ private:
     void expect_within_timeout(const std::string& what);
     void succeed();
     void fail(const std::string& why);
-    void send(std::string stanza);
+    void send(const std::string& stanza);
     void acknowledge();
 
     const SessionWish wish_;

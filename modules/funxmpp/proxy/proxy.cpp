@@ -16,7 +16,7 @@ using tcp = asio::ip::tcp;
 namespace {
 
 constexpr std::size_t most_clients = 16;   // that are logging in, or leaving
-constexpr std::chrono::seconds patience_with_farewells{5};
+constexpr std::chrono::seconds patience_with_logins{60}, patience_with_farewells{5};
 
 void say(const std::string& what) { std::cerr << "funxmpp-proxy: " << what << std::endl; }   // flushed: it is a log
 
@@ -124,6 +124,7 @@ void Proxy::open_link() {
     wish.resource = relay_.wanted_resource();
     wish.resumption = relay_.resumption();
     is_finishing_ = is_bound_ = was_ack_missing_ = false;
+    limit_patience(patience_with_logins);
     link_ = std::make_unique<Link>(
         context_, settings_.target, wish,
         Link::Events{
@@ -142,6 +143,7 @@ void Proxy::link_bound(const Bound& bound) {
         link_->tls_version() + (link_->is_binary() ? ", FunXMPP; " : ", XML; ") + std::to_string(relay_.unsent()) +
         " stanzas waited");
     is_bound_ = true;
+    deadline_.cancel();
     back_off_.succeeded();
     relay_.server_bound(bound);
 }
@@ -150,7 +152,7 @@ void Proxy::link_ended(const std::string& why, bool is_hopeless) {
     report_traffic();
     link_.reset();
     const bool is_in_order = is_finishing_;
-    farewell_.cancel();
+    deadline_.cancel();
     relay_.server_lost();
     if (is_stopping_) return context_.stop();
     if (is_in_order) return consider_link();
@@ -178,13 +180,13 @@ void Proxy::finish_server() {
     if (!link_) return;
     is_finishing_ = true;
     link_->finish();
-    limit_farewell();
+    limit_patience(patience_with_farewells);
 }
 
-/// Whose farewell is not answered is gone, too.
-void Proxy::limit_farewell() {
-    farewell_.expires_after(patience_with_farewells);
-    farewell_.async_wait([this](error_code error) {
+/// A server that neither lets us in nor says good-bye is gone, too.
+void Proxy::limit_patience(std::chrono::seconds patience) {
+    deadline_.expires_after(patience);
+    deadline_.async_wait([this](error_code error) {
         if (!error) drop_server();
     });
 }
@@ -239,7 +241,7 @@ void Proxy::stop() {
     client_.reset();
     relay_.client_left();
     if (!link_) return context_.stop();
-    limit_farewell();
+    limit_patience(patience_with_farewells);
 }
 
 }   // namespace tambo::funxmpp

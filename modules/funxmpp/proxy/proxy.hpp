@@ -1,6 +1,7 @@
 // funxmpp-proxy: local clients, the relay, and the link to the server.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <random>
@@ -49,7 +50,7 @@ private:
     void link_ended(const std::string& why, bool is_hopeless);
     void wait_for_network();
     void keep_alive();
-    void limit_farewell();
+    void limit_patience(std::chrono::seconds patience);
     void listen_to_signals();
     void stop();
     void report_traffic() const;
@@ -58,7 +59,7 @@ private:
     boost::asio::io_context context_{1};
     boost::asio::ip::tcp::acceptor acceptor_{context_};
     boost::asio::signal_set signals_{context_};
-    boost::asio::steady_timer retry_{context_}, keepalive_{context_}, farewell_{context_};
+    boost::asio::steady_timer retry_{context_}, keepalive_{context_}, deadline_{context_};
     Outbox outbox_;
     Relay relay_;
     BackOff back_off_;

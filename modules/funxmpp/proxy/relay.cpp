@@ -10,22 +10,13 @@ namespace tambo::funxmpp {
 namespace {
 
 constexpr std::string_view sm_space = "urn:xmpp:sm:3";
-constexpr std::string_view roster_space = "jabber:iq:roster";
-constexpr std::string_view carbons_space = "urn:xmpp:carbons:2";
-constexpr std::string_view our_ids = "funxmpp-proxy-";
 constexpr std::uint64_t most_unheard = 500;   // stanzas on the wire without acknowledgement
-constexpr std::size_t most_requests = 1000;
 
 std::optional<std::uint32_t> number(std::string_view digits) {
     std::uint32_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
     return value;
-}
-
-bool is_request(Element stanza) {
-    const auto type = stanza.attribute("type");
-    return stanza.name() == "iq" && (type == "get" || type == "set");
 }
 
 }   // namespace
@@ -41,38 +32,17 @@ void Relay::client_bound(const std::string& resource) {
     client_ = outbox_.sit_down(resource).id;
     setup_ = {};
     requests_.clear();
+    contacts_.clear();
     said_ = acked_ = 0;
     if (!current_) choose();
 }
 
 void Relay::client_said(Element stanza, const std::string& xml) {
+    if (answers_us(stanza)) return;
     if (!outbox_.add(*client_, xml)) return refuse(stanza);
     ++said_;
     remember(stanza, xml);
     if (serves_client()) pump();
-}
-
-/// What a session that is lost would have to be told again, and who waits for what.
-void Relay::remember(Element stanza, const std::string& xml) {
-    const auto type = stanza.attribute("type");
-    if (stanza.name() == "presence" && !stanza.has_attribute("to")) {
-        if (type.empty()) setup_.presence = xml;
-        if (type == "unavailable") setup_.presence.clear();
-    }
-    if (!is_request(stanza)) return;
-    if (stanza.child("query", roster_space)) setup_.wants_roster = true;
-    if (stanza.child("enable", carbons_space)) setup_.wants_carbons = true;
-    if (stanza.child("disable", carbons_space)) setup_.wants_carbons = false;
-    remember_request(stanza);
-}
-
-void Relay::remember_request(Element iq) {
-    if (requests_.size() == most_requests) requests_.pop_front();
-    requests_.push_back({std::string{iq.attribute("id")}, std::string{iq.attribute("to")}, said_});
-}
-
-void Relay::forget_request(Element answer) {
-    std::erase_if(requests_, [&](const Request& request) { return request.id == answer.attribute("id"); });
 }
 
 void Relay::client_took(std::uint32_t stanzas) {
@@ -161,47 +131,6 @@ void Relay::server_bound(const Bound& bound) {
     pump();
 }
 
-void Relay::begin_anew(const Bound& bound) {
-    const bool is_first = !std::exchange(was_bound_, true);
-    current_->sm_id = bound.is_resumable ? bound.sm_id : "";
-    current_->heard = current_->handled = 0;
-    has_unhandled_ = false;
-    outbox_.note(*current_);
-    if (!serves_client()) return;
-    if (bound.jid != bare_jid_ + '/' + current_->resource)
-        return doors_.close_client("reset", "the server gave another resource");
-    if (!is_first) {
-        refuse_lost_requests();
-        const auto first = prelude();
-        outbox_.add_first(current_->id, first);
-        acked_ -= static_cast<std::int64_t>(first.size());
-    }
-    for (const auto& stanza : bound.early) doors_.tell_client(stanza);
-}
-
-/// Their answers went to the session that is no more.
-void Relay::refuse_lost_requests() {
-    for (const auto& request : std::exchange(requests_, {})) {
-        if (request.number <= acked_)
-            send_stanza_error("iq", request, "remote-server-timeout");
-        else
-            requests_.push_back(request);
-    }
-}
-
-std::vector<std::string> Relay::prelude() {
-    std::vector<std::string> first;
-    const auto iq = [&](std::string_view type, std::string_view what) {
-        Writer writer;
-        writer.element("iq").attribute("type", type).attribute("id", std::string{our_ids} + std::string{what});
-        return writer;
-    };
-    if (setup_.wants_roster) first.push_back(iq("get", "roster").element("query", roster_space).take());
-    if (setup_.wants_carbons) first.push_back(iq("set", "carbons").element("enable", carbons_space).take());
-    if (!setup_.presence.empty()) first.push_back(setup_.presence);
-    return first;
-}
-
 void Relay::server_said(Element element, const std::string& xml) {
     if (!current_) return;   // on its way out
     if (element.is("r", sm_space)) {
@@ -210,9 +139,8 @@ void Relay::server_said(Element element, const std::string& xml) {
     } else if (element.is("a", sm_space)) {
         if (const auto h = number(element.attribute("h"))) heard(*h);
     } else if (element.space() == ns::client) {
-        if (element.name() == "iq" && !is_request(element)) forget_request(element);
-        const bool is_ours = element.name() == "iq" && element.attribute("id").starts_with(our_ids);
-        for_client(is_ours ? std::string{} : xml);
+        if (serves_client()) notice(element);
+        for_client(answers_us(element) ? std::string{} : xml);
     }
 }
 

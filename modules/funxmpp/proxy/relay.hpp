@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "link.hpp"
 #include "outbox.hpp"
@@ -33,7 +35,8 @@ public:
 /// client's socket has taken it; what no client takes stays with the server, which keeps it for later.
 ///
 /// If a session can't be resumed, a new one is told what the old one knew: that the roster is of interest, carbons, the
-/// last presence. The client notices nothing, except that its unanswered requests are answered with an error.
+/// last presence. The client hears of its roster and of its contacts as they are now, and its unanswered requests are
+/// answered with an error; otherwise it notices nothing.
 class Relay {
 public:
     Relay(Outbox& outbox, std::string bare_jid, Doors& doors);
@@ -70,19 +73,26 @@ private:
     void pump();
     void ask();
     void leave_if_done();
-    void begin_anew(const Bound& bound);
     void abandon_session();
     void heard(std::uint32_t h);
     bool acknowledge(std::uint32_t h);
     void answer_acknowledgement();
     void for_client(const std::string& stanza);
+    void refuse(Element stanza);
+    void send_stanza_error(std::string_view name, const Request& request, std::string_view condition);
+
+    // relay_anew.cpp: what a session that is lost would have to be told again, and who waits for what.
+    static bool answers_us(Element stanza);
     void remember(Element stanza, const std::string& xml);
     void remember_request(Element iq);
     void forget_request(Element answer);
-    void refuse(Element stanza);
+    void notice(Element stanza);
+    void notice_contact(Element presence);
+    void begin_anew(const Bound& bound);
     void refuse_lost_requests();
+    void forget_contacts();
     std::vector<std::string> prelude();
-    void send_stanza_error(std::string_view name, const Request& request, std::string_view condition);
+    void push_roster(Element answer);
 
     Outbox& outbox_;
     const std::string bare_jid_;
@@ -102,6 +112,7 @@ private:
 
     Setup setup_;
     std::deque<Request> requests_;
+    std::set<std::string> contacts_;   // full JIDs that are available, as the client believes
     std::int64_t said_ = 0, acked_ = 0;
 };
 
