@@ -3,9 +3,13 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace tambo {
+
+/// … of a type that is nobody's business.
+inline constexpr std::string_view unknown_exception = "unknown exception";
 
 /// Runs `f`, which gives a complaint or nothing; what it threw is a complaint, too.
 template <class F>
@@ -16,7 +20,7 @@ std::string text_of_failure(F&& f) noexcept {
         const std::string text = e.what();
         return text.empty() ? "an exception without a text" : text;
     } catch (...) {
-        return "an unknown exception";
+        return std::string{unknown_exception};
     }
 }
 

@@ -131,7 +131,8 @@ void run_here(Shard& shard, const std::string& node, CommandCall call, const std
               std::shared_ptr<LocalAccount> pin) {
     const auto* command = shard.hooks.find_command(node);   // again: this may be another shard, another version
     if (command == nullptr) return answer->say(fail(Condition::item_not_found, "no such command"));
-    command->owner->run(run(command->call(command->self, std::move(call)), answer, std::move(pin)));
+    command->owner->run(run(command->call(command->self, std::move(call)), answer, std::move(pin)), {},
+                        {"command " + node});
 }
 
 /// Calls `then` with the account in memory, or with null and the reason.
@@ -192,7 +193,8 @@ void fill_here(Shard& shard, const std::string& node, const std::shared_ptr<Form
                std::shared_ptr<LocalAccount> pin) {
     const auto* command = shard.hooks.find_command(node);
     if (command == nullptr || command->prefill == nullptr) return;
-    command->owner->run(fill(command->prefill(command->self, form->call()), form, std::move(pin)));
+    command->owner->run(fill(command->prefill(command->self, form->call()), form, std::move(pin)), {},
+                        {"command " + node});
 }
 
 }   // namespace

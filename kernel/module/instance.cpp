@@ -22,6 +22,8 @@ Breadcrumb::Breadcrumb(Instance& instance) noexcept
       crumb_(instance.crumb()),
       outer_(shard_.crumb.load(std::memory_order_relaxed)),
       measured_(shard_.meter.is_on()) {
+    if (outer_ == nullptr)
+        shard_.entries.store(shard_.entries.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     shard_.crumb.store(instance.crumb(), std::memory_order_relaxed);
     if (measured_) outer_cost_ = shard_.meter.enter(&instance.cost());
 }
@@ -58,7 +60,7 @@ struct Instance::Root {
     std::coroutine_handle<promise_type> handle;
 };
 
-Instance::Root Instance::drive(Task<void> task, std::uint64_t id, Done done) {
+Instance::Root Instance::drive(Task<void> task, std::uint64_t id, Done done, Errand errand) {
     bool well = false;
     {
         auto inner = std::move(task);   // its frame, the module's code, is gone before anybody hears that it ended
@@ -66,18 +68,18 @@ Instance::Root Instance::drive(Task<void> task, std::uint64_t id, Done done) {
             co_await std::move(inner);
             well = true;
         } catch (const std::exception& e) {
-            fault(e.what());
+            fault(errand.where, e.what(), errand.stanza.get());
         } catch (...) {
-            fault("unknown exception");
+            fault(errand.where, unknown_exception, errand.stanza.get());
         }
     }
     tasks_.erase(id);
     if (done) done(well);
 }
 
-std::uint64_t Instance::run(Task<void> task, Done done) {
+std::uint64_t Instance::run(Task<void> task, Done done, Errand errand) {
     const auto id = next_task_++;
-    const auto root = drive(std::move(task), id, std::move(done));
+    const auto root = drive(std::move(task), id, std::move(done), std::move(errand));
     tasks_.emplace(id, root.handle);
     const Breadcrumb here{*this};
     root.handle.resume();
@@ -166,11 +168,12 @@ void Instance::remember() noexcept {
         last_good_ = save();
         return std::string{};
     });
-    if (!why.empty()) fault("save: " + why);
+    if (!why.empty()) fault("save", why);
 }
 
 void Instance::go_live() {
     live_ = true;
+    std::erase(shard_.lacking, name_);
     if (!last_good_) remember();
     shard_.hooks.merge(wires_);
     for (auto& codec : codecs_) shard_.set_codec(*codec, *this);
@@ -187,7 +190,7 @@ void Instance::go_live() {
 }
 
 void Instance::leave() {
-    live_ = false;
+    if (std::exchange(live_, false) && is_required()) shard_.lacking.push_back(name_);
     shard_.hooks.remove(this);
     if (shard_.auth_owner == this) {
         shard_.auth = nullptr;
@@ -220,23 +223,26 @@ void Instance::arm(Tick& tick, Duration wait) {
         try {
             tick.call(tick.self);
         } catch (const std::exception& e) {
-            fault(e.what());
+            fault("a tick", e.what());
         } catch (...) {
-            fault("unknown exception");
+            fault("a tick", unknown_exception);
         }
         if (live_) arm(tick, tick.interval);
     });
 }
 
-void Instance::fault(std::string_view what) noexcept {
+void Instance::fault(std::string_view where, std::string_view why, const Stanza* stanza) noexcept {
     const auto count = faults_.fetch_add(1, std::memory_order_relaxed) + 1;
+    cost_.faults.fetch_add(1, std::memory_order_relaxed);
     if (live_)
         shard_.kernel.desk.tell(
             {.module = name_, .generation = image_->generation(), .shard = shard_.index, .when = shard_.steady()});
     // Once per cause would be best; a fault in a busy handler must at least not drown the log.
-    if (count <= 10 || count % 1000 == 0)
-        log_->error("fault {} on shard {}: {}; the stanza was answered with an error, everything else goes on", count,
-                    shard_.index, what);
+    if (count > 10 && count % 1000 != 0) return;
+    constexpr std::size_t longest_id = 64;
+    const auto about =
+        stanza == nullptr ? std::string{} : fmt::format(" (stanza {})", stanza->id().substr(0, longest_id));
+    log_->error("fault {} on shard {}, in {}{}: {}; everything else goes on", count, shard_.index, where, about, why);
 }
 
 // --- wiring
@@ -307,9 +313,9 @@ void Instance::defer(std::function<void()> job) {
             const Breadcrumb here{*this};
             job();
         } catch (const std::exception& e) {
-            fault(e.what());
+            fault("a deferred job", e.what());
         } catch (...) {
-            fault("unknown exception");
+            fault("a deferred job", unknown_exception);
         }
         job = nullptr;   // the module's code, before the instance may go
         --running_;

@@ -25,6 +25,12 @@ namespace tambo {
 
 class Shard;
 
+/// What a task is about, in case that it fails.
+struct Errand {
+    std::string where = "a task";
+    std::shared_ptr<const Stanza> stanza{};   // shared with whoever answers it
+};
+
 /// Made on the supervisor's thread (constructor and wire()), then lives on its shard's thread until it is destroyed
 /// there. It outlives every closure and task of its module: the loader destroys it only when holds() is empty, or after
 /// cancel().
@@ -39,7 +45,8 @@ public:
     Module& module() noexcept { return *module_; }
     const std::vector<std::string>& dependencies() const noexcept { return needs_; }
     const std::vector<SlotInfo>& slots() const noexcept { return slots_; }
-    bool is_required() const noexcept { return is_required_; }
+    /// Without it nobody can come in.
+    bool is_required() const noexcept { return is_required_ || provided_auth_ != nullptr; }
     const StoreFactory& store_factory() const noexcept { return store_factory_; }
     const Hooks& wires() const noexcept { return wires_; }
     AuthProvider* provided_auth() const noexcept { return provided_auth_; }
@@ -69,8 +76,8 @@ public:
     /// Destroys the tasks where they wait.
     void cancel();
 
-    /// Counts and logs a fault of the module's code.
-    void fault(std::string_view what) noexcept;
+    /// Counts and logs a fault of the module's code: in what (`"iq urn:xmpp:ping"`), why, and with which stanza.
+    void fault(std::string_view where, std::string_view why, const Stanza* stanza = nullptr) noexcept;
     std::uint64_t faults() const noexcept { return faults_.load(std::memory_order_relaxed); }
     /// It takes the place of this one, which failed: faults are the version's.
     void count_on_from(const Instance& failed) noexcept { faults_ = faults_remembered_ = failed.faults(); }
@@ -82,7 +89,7 @@ public:
     /// Runs a task as this module's; `done` is told whether it ended well or threw, and is not called when it was
     /// cancelled. Returns its id.
     using Done = std::function<void(bool well)>;
-    std::uint64_t run(Task<void> task, Done done = {});
+    std::uint64_t run(Task<void> task, Done done = {}, Errand errand = {});
     /// Ends it where it waits. Unknown ids (it ended by itself) are ignored.
     void stop(std::uint64_t id);
 
@@ -154,7 +161,7 @@ private:
         Duration due{};
     };
     struct Root;
-    Root drive(Task<void> task, std::uint64_t id, Done done);
+    Root drive(Task<void> task, std::uint64_t id, Done done, Errand errand);
     void arm(Tick& tick, Duration wait);
 
     std::shared_ptr<Image> image_;   // a lease: shared with every closure of this module that is on its way

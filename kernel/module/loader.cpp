@@ -301,6 +301,7 @@ std::string Loader::rebuild(const std::string& name, std::uint64_t generation, u
     std::vector<OptionInfo> options;
     std::unique_ptr<Instance> fresh;
     auto why = text_of_failure([&] {
+        const ThreadCrumb here{loaded->instances[shard]->crumb()};
         fresh = std::make_unique<Instance>(loaded->image, *kernel_.shards[shard], config_, options);
         return std::string{};
     });
@@ -323,8 +324,14 @@ std::string Loader::rebuild(const std::string& name, std::uint64_t generation, u
 
 void Loader::withdraw(const std::string& name, std::uint64_t generation, unsigned shard) {
     const auto guard = enter();
-    if (auto* loaded = find_loaded(name, generation))
-        kernel_.on_shard(shard, [&](Shard&) { loaded->instances[shard]->leave(); });
+    auto* loaded = find_loaded(name, generation);
+    if (loaded == nullptr) return;
+    // It may hold the shard: nobody waits for that. The instance dies by a job that the shard gets later.
+    const auto leave = [instance = loaded->instances[shard].get()] { instance->leave(); };
+    if (kernel_.runs_loop())
+        kernel_.shards[shard]->turn(leave);
+    else
+        kernel_.shards[shard]->post(leave);
 }
 
 SwapReport Loader::roll_back(const std::string& name, std::uint64_t generation, const std::string& why) {
@@ -355,6 +362,11 @@ void Loader::end_probation(const std::string& name, std::uint64_t generation) {
     loaded->state = "live";
     loaded->note.clear();
     tell(*loaded, "probation is over");
+}
+
+void Loader::blame(const std::string& name, unsigned shard, std::string_view why) {
+    const auto guard = enter();
+    if (auto* loaded = find_loaded(name)) loaded->instances[shard]->fault("a handler", why);
 }
 
 // An instance leaves, and dies, by a job that its shard gets later.
@@ -437,7 +449,10 @@ SwapReport Loader::unload_now(const std::string& name) {
             if (need == name) return report.reason = fmt::format("module {} needs it", other.name), report;
     if (old->instances.front()->store_factory())
         return report.reason = "it is the store: everything else needs it", report;
-    kernel_.on_each_shard([&](Shard& shard) { old->instances[shard.index]->leave(); });
+    kernel_.on_each_shard([&](Shard& shard) {
+        old->instances[shard.index]->leave();
+        std::erase(shard.lacking, name);   // an operator knows what she does without
+    });
     report.done = true;
     report.step.clear();
     report.version = old->image->descriptor().version;

@@ -63,6 +63,8 @@ public:
     void mark(const std::string& name, std::uint64_t generation, std::string state, std::string note, std::string what);
     /// The version before the last swap is not needed any more: mark("live").
     void end_probation(const std::string& name, std::uint64_t generation);
+    /// Something that only others could see went wrong with it, on a shard: a fault.
+    void blame(const std::string& name, unsigned shard, std::string_view why);
     /// What it saves now is its last good state, on all shards where it is live. Does not wait for them.
     void remember_states();
 

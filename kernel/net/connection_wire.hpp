@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "module/failure.hpp"
 #include "module/instance.hpp"
 #include "net/connection.hpp"
 #include "stream/wire.hpp"
@@ -17,11 +18,11 @@ Outcome Connection::ask_codec(Outcome otherwise, Call&& call) {
     const Breadcrumb here{*wire_->owner};
     try {
         if (bring_up_to_date()) return call(*wire_->codec);
-        wire_->owner->fault("it can't go on with a stream of its older version");
+        wire_->owner->fault("codec " + wire_->name, "it can't go on with a stream of its older version");
     } catch (const std::exception& e) {
-        wire_->owner->fault(e.what());
+        wire_->owner->fault("codec " + wire_->name, e.what());
     } catch (...) {
-        wire_->owner->fault("unknown exception");
+        wire_->owner->fault("codec " + wire_->name, unknown_exception);
     }
     return otherwise;
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "module/failure.hpp"
 #include "module/instance.hpp"
 #include "net/http_request.hpp"
 #include "shard/shard.hpp"
@@ -28,13 +29,14 @@ void ask(Shard& shard, HttpRequest request, const HttpAnswer& answer) {
     if (route == nullptr) return answer(refusal(404, "There is nothing here."));
     auto& owner = *route->owner;
     const Breadcrumb here{owner};
+    const auto where = "HTTP " + route->path;
     try {
-        owner.run(answer_in_time(route->call(route->self, std::move(request)), answer));
+        owner.run(answer_in_time(route->call(route->self, std::move(request)), answer), {}, {where});
         return;
     } catch (const std::exception& e) {   // of a handler that is no coroutine itself
-        owner.fault(e.what());
+        owner.fault(where, e.what());
     } catch (...) {
-        owner.fault("unknown exception");
+        owner.fault(where, unknown_exception);
     }
     answer(refusal(500, failed));
 }

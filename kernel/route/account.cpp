@@ -328,14 +328,18 @@ bool LocalAccount::deliver_to_all(Stanza& stanza) {
 }
 
 void LocalAccount::send(Stanza stanza) {
-    if (!shard_.fire(Event::outgoing, *this, &stanza).handled) shard_.route_later(std::move(stanza));
+    const auto outcome = shard_.fire(Event::outgoing, *this, &stanza);
+    // Who was to say whether it may leave has failed: it does not.
+    if (outcome.faulted) return shard_.bounce(stanza, {Condition::internal_server_error, {}});
+    if (!outcome.handled) shard_.route_later(std::move(stanza));
 }
 
 void LocalAccount::deliver_bare(Stanza& stanza) { arrive_message(stanza, nullptr); }
 
 void LocalAccount::undelivered(Stanza& stanza) {
     const auto outcome = shard_.fire(Event::undelivered, *this, &stanza);
-    if (!outcome.handled) shard_.bounce(stanza, {Condition::service_unavailable, {}});
+    const auto why = outcome.faulted ? Condition::internal_server_error : Condition::service_unavailable;
+    if (!outcome.handled) shard_.bounce(stanza, {why, {}});
 }
 
 // RFC 6121 §8.5.2.2, §8.5.3.2.2. Subscriptions and probes are the business of modules: they handle them in `deliver`.

@@ -2,32 +2,41 @@
 
 #include <algorithm>
 
+#include "module/failure.hpp"
 #include "module/instance.hpp"
 
 namespace tambo {
 
 namespace {
 
+template <class Event>
+using Names = std::array<std::string_view, static_cast<std::size_t>(Event::count)>;
+constexpr Names<SessionEvent> session_events{"stanza_in", "stanza_out", "sent",   "bound",  "resumed",
+                                             "detached",  "unbound",    "online", "offline"};
+constexpr Names<AccountEvent> account_events{"deliver",  "undelivered", "loaded",   "removed",
+                                             "outgoing", "exported",    "imported", "created"};
+static_assert(!session_events.back().empty() && !account_events.back().empty(), "each has a name");
+
 // A handler that throws costs its own stanza. The next handler still runs.
 template <class Handler, class Subject>
-Verdict call(const Handler& h, Subject& subject, Stanza* stanza, bool& faulted) noexcept {
+Verdict call(const Handler& h, std::string_view event, Subject& subject, Stanza* stanza, bool& faulted) noexcept {
     const Breadcrumb here{*h.owner};
     try {
         return h.call(h.self, subject, stanza);
     } catch (const std::exception& e) {
-        h.owner->fault(e.what());   // the text only: e's type may be unloaded tomorrow
+        h.owner->fault(event, e.what(), stanza);   // the text only: e's type may be unloaded tomorrow
     } catch (...) {
-        h.owner->fault("unknown exception");
+        h.owner->fault(event, unknown_exception, stanza);
     }
     faulted = true;
     return Verdict::pass;
 }
 
 template <class Handlers, class Subject>
-Hooks::Outcome walk(const Handlers& handlers, Subject& subject, Stanza* stanza) noexcept {
+Hooks::Outcome walk(const Handlers& handlers, std::string_view event, Subject& subject, Stanza* stanza) noexcept {
     Hooks::Outcome outcome;
     for (const auto& h : handlers) {
-        if (call(h, subject, stanza, outcome.faulted) == Verdict::handled) {
+        if (call(h, event, subject, stanza, outcome.faulted) == Verdict::handled) {
             outcome.handled = true;
             break;
         }
@@ -42,11 +51,13 @@ bool covers(Scope offered, Scope wanted) noexcept {
 }   // namespace
 
 Hooks::Outcome Hooks::fire(SessionEvent event, Session& session, Stanza* stanza) const noexcept {
-    return walk(on_session[static_cast<std::size_t>(event)], session, stanza);
+    const auto index = static_cast<std::size_t>(event);
+    return walk(on_session[index], session_events[index], session, stanza);
 }
 
 Hooks::Outcome Hooks::fire(AccountEvent event, Account& account, Stanza* stanza) const noexcept {
-    return walk(on_account[static_cast<std::size_t>(event)], account, stanza);
+    const auto index = static_cast<std::size_t>(event);
+    return walk(on_account[index], account_events[index], account, stanza);
 }
 
 const Hooks::OnIq* Hooks::find_iq(const Element& payload, Scope scope) const noexcept {

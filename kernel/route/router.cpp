@@ -1,6 +1,7 @@
 // Where a stanza goes (RFC 6120 §8, §10; RFC 6121 §8): the Shard's routing half.
 #include <algorithm>
 
+#include "module/failure.hpp"
 #include "module/instance.hpp"
 #include "shard/shard.hpp"
 
@@ -60,10 +61,10 @@ void Shard::receive_element(Connection& connection, LocalSession& session, const
     try {
         handler->call(handler->self, session, stanza);
     } catch (const std::exception& e) {
-        handler->owner->fault(e.what());
+        handler->owner->fault(fmt::format("element {}", handler->space), e.what(), &stanza);
         session.close(StreamCondition::internal_server_error, {}, {});
     } catch (...) {
-        handler->owner->fault("unknown exception");
+        handler->owner->fault(fmt::format("element {}", handler->space), unknown_exception, &stanza);
         session.close(StreamCondition::internal_server_error, {}, {});
     }
 }
@@ -167,10 +168,10 @@ void Shard::answer(Stanza& stanza, LocalSession* session, LocalAccount* account)
         if (handler->task != nullptr) return answer_in_time(*handler, std::move(iq));
         send_reply(stanza, handler->call(handler->self, iq), asked);
     } catch (const std::exception& e) {
-        handler->owner->fault(e.what());
+        handler->owner->fault(fmt::format("iq {}", handler->space), e.what(), &stanza);
         bounce(stanza, {Condition::internal_server_error, {}});
     } catch (...) {
-        handler->owner->fault("unknown exception");
+        handler->owner->fault(fmt::format("iq {}", handler->space), unknown_exception, &stanza);
         bounce(stanza, {Condition::internal_server_error, {}});
     }
 }
@@ -201,13 +202,14 @@ void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     };
     const auto asked = store->asked();
     auto task = handler.task(handler.self, std::move(iq));
-    handler.owner->run(reply_from(std::move(task), awaited), [this, request, awaited, asked](bool) {
+    auto answer = [this, request, awaited, asked](bool) {
         awaited->given_up = nullptr;
         if (awaited->reply)
             send_reply(*request, std::move(*awaited->reply), asked);
         else
             bounce(*request, {Condition::internal_server_error, {}});
-    });
+    };
+    handler.owner->run(reply_from(std::move(task), awaited), std::move(answer), {"iq " + handler.space, request});
 }
 
 // Nothing is confirmed before it is kept: a handler that wrote is answered for after the commit.

@@ -48,25 +48,37 @@ int status(const Call& call) {
     return done;
 }
 
+Json& write(Json& json, const ModuleInfo& m) {
+    json.object().member("name", m.name).member("version", m.version).member("generation", m.generation);
+    json.member("state", m.state).member("faults", m.faults).member("file", m.file).member("note", m.note);
+    json.list("history");
+    for (const auto& e : m.history) json.object().member("time", format_time(e.time)).member("what", e.what).end();
+    return json.end_list().end();
+}
+
+std::string describe(const ModuleInfo& m) {
+    auto text =
+        fmt::format("{} {} (generation {}), {}{}{}\n{} fault{} of this version\n{}\n", m.name, m.version, m.generation,
+                    m.state, m.note.empty() ? "" : ": ", m.note, m.faults, m.faults == 1 ? "" : "s", m.file);
+    for (const auto& event : m.history) text += fmt::format("{}  {}\n", format_time(event.time), event.what);
+    return text;
+}
+
+// All, or one with its history.
 int modules(const Call& call) {
-    if (call.json) {
-        Json json;
-        json.object().list("modules");
-        for (const auto& m : call.server.modules()) {
-            json.object().member("name", m.name).member("version", m.version).member("generation", m.generation);
-            json.member("state", m.state).member("faults", m.faults).member("file", m.file).member("note", m.note);
-            json.list("history");
-            for (const auto& e : m.history)
-                json.object().member("time", format_time(e.time)).member("what", e.what).end();
-            json.end_list().end();
-        }
-        return say(call, json.end_list().end());
-    }
+    auto all = call.server.modules();
+    const bool is_one = !call.words.empty();
+    if (is_one) std::erase_if(all, [&](const ModuleInfo& m) { return m.name != call.words[0]; });
+    if (is_one && all.empty()) return refuse(call, fmt::format("module {}: is not loaded", call.words[0]));
     constexpr std::string_view row = "{:<20} {:<8} {:>10} {:<12} {:>6}  {}\n";
-    call.out(fmt::format(row, "name", "version", "generation", "state", "faults", "note"));
-    for (const auto& m : call.server.modules())
-        call.out(fmt::format(row, m.name, m.version, m.generation, m.state, m.faults, m.note));
-    return done;
+    auto text = is_one ? "" : fmt::format(row, "name", "version", "generation", "state", "faults", "note");
+    Json json;
+    json.object().list("modules");
+    for (const auto& m : all) {
+        write(json, m);
+        text += is_one ? describe(m) : fmt::format(row, m.name, m.version, m.generation, m.state, m.faults, m.note);
+    }
+    return tell(call, json.end_list().end(), text);
 }
 
 int swapped(const Call& call, const SwapReport& report) {
@@ -272,7 +284,7 @@ constexpr std::array verbs = {
     Verb{"status", "", "what the server does now", 0, 0, status},
     Verb{"stats", "", "all that is counted", 0, 0, stats},
     Verb{"top", "", "modules and sessions by what they cost, until q", 0, 0, only_in_tamboctl},
-    Verb{"modules", "", "what is loaded", 0, 0, modules},
+    Verb{"modules", "[NAME]", "what is loaded, or the history of one", 0, 1, modules},
     Verb{"load", "NAME", "load a module", 1, 1, load},
     Verb{"unload", "NAME", "take a module out", 1, 1, unload},
     Verb{"reload", "NAME... | NAME FILE | --all | --changed",

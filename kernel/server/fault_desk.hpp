@@ -16,6 +16,7 @@ namespace tambo {
 struct ModuleNews {
     enum class Kind : std::uint8_t {
         fault,     ///< code of it failed, on one shard
+        stuck,     ///< a handler of it held the shard too long, and not for the first time
         swapped,   ///< a generation of it went live, on all shards
         gone       ///< it was unloaded
     };
@@ -24,6 +25,7 @@ struct ModuleNews {
     std::uint64_t generation = 0;   ///< 0: the one that is live, whichever that is
     unsigned shard = 0;
     Duration when{};
+    std::string text{};             ///< stuck: for how long
     bool is_on_probation = false;   ///< swapped: there is a version before
 };
 

@@ -145,9 +145,4 @@ FaultPolicy::State FaultPolicy::state(const std::string& module) const {
     return result;
 }
 
-std::size_t FaultPolicy::left_out() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(records_, [this](const auto& entry) { return state(entry.first).state == "left out"; }));
-}
-
 }   // namespace tambo

@@ -60,7 +60,6 @@ public:
         std::string note{};
     };
     State state(const std::string& module) const;
-    std::size_t left_out() const;   ///< how many modules are, on some shard
 
 private:
     struct Place {   ///< a module on one shard

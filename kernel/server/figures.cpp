@@ -47,4 +47,13 @@ std::pair<std::uint64_t, std::uint64_t> FigureBoard::spent(const std::string& mo
     return sum;
 }
 
+std::uint64_t FigureBoard::faults(const std::string& module) const {
+    const std::lock_guard guard{lock_};
+    std::uint64_t sum = 0;
+    const auto at = costs_.find(module);
+    if (at == costs_.end()) return sum;
+    for (const auto& [shard, cost] : at->second) sum += cost.faults.load(std::memory_order_relaxed);
+    return sum;
+}
+
 }   // namespace tambo

@@ -19,6 +19,7 @@ namespace tambo {
 /// Time in a module's handlers on one shard; written by that shard's thread.
 struct ModuleCost {
     Counter calls, nanoseconds;
+    std::atomic<std::uint64_t> faults{0};   ///< of all its versions; from any thread
 };
 
 /// Owns every cell for as long as the server lives: a module that is swapped finds its figures again, and a reader
@@ -35,6 +36,7 @@ public:
     std::vector<Figure> figures() const;   ///< added up over shards, by module and name
     /// Calls and nanoseconds of a module, as far as they were measured.
     std::pair<std::uint64_t, std::uint64_t> spent(const std::string& module) const;
+    std::uint64_t faults(const std::string& module) const;   ///< of all its versions
 
 private:
     struct Row {

@@ -20,6 +20,7 @@
 #include "server/reconfiguration.hpp"
 #include "server/supervisor.hpp"
 #include "server/watch.hpp"
+#include "server/watchdog.hpp"
 
 namespace tambo {
 
@@ -65,6 +66,7 @@ private:
     std::unique_ptr<Loader> loader_;
     std::unique_ptr<Reconfiguration> configuration_;
     std::unique_ptr<Supervisor> over_modules_;
+    std::unique_ptr<Watchdog> watchdog_;
     std::unique_ptr<Watch> watch_;   // null unless [kernel] asks for it
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unique_ptr<HttpServer> http_;

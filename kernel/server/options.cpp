@@ -451,6 +451,11 @@ void read_fault_limits(SectionReader& section, KernelSettings& kernel) {
     section.time(kernel.restart_wait_max, "restart_wait_max", "the longest such wait", least);
     section.time(kernel.probation, "probation", "how soon after a swap faults bring the version before back", least);
     section.count(kernel.probation_faults, "probation_faults", "how many faults do that; 0: none", 0, 1000);
+    section.time(
+        kernel.slow_handler, "slow_handler",
+        "a module that holds a shard for so long is named in the log; if it does so again, that is a fault; 0s: "
+        "nobody looks",
+        Duration::zero());
     section.time(kernel.remember, "remember", "how often the state is taken from which modules are rebuilt", least);
 }
 
@@ -499,7 +504,8 @@ ListenerSettings read_listener(const Config& config, const std::string& name, Li
     SectionReader section{config, std::string{listener_prefix} + name, declared};
     listener.name = name;
     section.choose(listener.kind, "kind", "starttls, tls from the first byte (XEP-0368), or any: as the client begins",
-                   {{"starttls", ListenerSettings::Kind::starttls}, {"tls", ListenerSettings::Kind::tls},
+                   {{"starttls", ListenerSettings::Kind::starttls},
+                    {"tls", ListenerSettings::Kind::tls},
                     {"any", ListenerSettings::Kind::any}});
     section.read(listener.address, "address", "IP address to listen on; * for all");
     listener.address = without_brackets(std::move(listener.address));

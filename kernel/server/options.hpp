@@ -76,9 +76,10 @@ struct KernelSettings {
     Duration fault_window = std::chrono::seconds{10};
     unsigned restarts = 5;   ///< without a quiet minute in between; then it is left out
     Duration restart_wait = std::chrono::seconds{1}, restart_wait_max = std::chrono::seconds{60};
-    Duration probation = std::chrono::seconds{30};   ///< of a version after its swap
-    unsigned probation_faults = 3;                   ///< with which it goes back to the one before; 0: never
-    Duration remember = std::chrono::seconds{10};    ///< how often the state is taken to which modules are rebuilt
+    Duration probation = std::chrono::seconds{30};     ///< of a version after its swap
+    unsigned probation_faults = 3;                     ///< with which it goes back to the one before; 0: never
+    Duration slow_handler = std::chrono::seconds{2};   ///< longer ones are named in the log; 0: nobody looks
+    Duration remember = std::chrono::seconds{10};      ///< how often the state is taken to which modules are rebuilt
 };
 
 /// [log]

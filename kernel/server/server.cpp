@@ -92,6 +92,7 @@ Server::Impl::Impl(Config config, Options options)
         loader_->load_all(names);
         configuration_ = std::make_unique<Reconfiguration>(*kernel_, *loader_);
         over_modules_ = std::make_unique<Supervisor>(*kernel_, *loader_);
+        watchdog_ = std::make_unique<Watchdog>(*kernel_);
         if (settings.kernel.watch) watch_ = std::make_unique<Watch>(*kernel_, *loader_, module_folders(settings));
         check_unknown_keys(names);
         if (names.empty())
@@ -157,6 +158,7 @@ void Server::Impl::start() {
     });
     if (http_) http_->start();
     over_modules_->start();
+    watchdog_->start();
     if (watch_) watch_->start();
     housekeep(1);
     work_.emplace(supervisor_.get_executor());
@@ -207,6 +209,7 @@ void Server::Impl::wait() {
     if (!own_threads_) kernel_->shards.front()->be_here();
     watch_.reset();   // its reload may be under way, and needs the shards
     over_modules_->stop();
+    watchdog_->stop();
     work_.reset();
     if (own_threads_) supervisor_.stop();
     if (thread_.joinable()) thread_.join();
@@ -236,6 +239,7 @@ void Server::Impl::end_pool() {
 void Server::Impl::take_down() {
     watch_.reset();
     over_modules_.reset();
+    watchdog_.reset();
     listeners_.clear();
     control_.reset();
     kernel_->pool.join();

@@ -48,14 +48,17 @@ void add(Stats& stats, Shard& shard) {
     });
 }
 
-ModuleFigures describe(const ModuleInfo& module, const FigureBoard& board) {
+ModuleFigures describe(const ModuleInfo& module, const FigureBoard& board, const Supervisor::Figures& supervisor) {
     ModuleFigures figures;
     const auto [calls, nanoseconds] = board.spent(module.name);
     figures.name = module.name;
     figures.version = module.version;
     figures.calls = calls * Meter::sampled;
     figures.nanoseconds = nanoseconds * Meter::sampled;
-    figures.faults = module.faults;
+    figures.state = module.state;
+    figures.faults = board.faults(module.name);
+    figures.restarts = supervisor.restarts;
+    figures.roll_backs = supervisor.roll_backs;
     figures.generation = module.generation;
     figures.image_bytes = module.image_bytes;
     return figures;
@@ -80,7 +83,8 @@ Stats Server::stats() {
     stats.store_waiting = store.queued;
     stats.commits = store.commit_times;
     for (const auto& module : impl_->loader().modules())
-        if (module.state != "draining") stats.modules.push_back(describe(module, kernel.board));
+        if (module.state != "draining" && module.state != "pinned")
+            stats.modules.push_back(describe(module, kernel.board, impl_->over_modules().figures(module.name)));
     stats.figures = kernel.board.figures();
     auto history = impl_->loader().history();
     stats.swaps = std::move(history.latest);

@@ -67,7 +67,10 @@ void write_modules(Json& json, const std::vector<ModuleFigures>& modules) {
             .member("generation", m.generation)
             .member("calls", m.calls)
             .member("nanoseconds", m.nanoseconds)
+            .member("state", m.state)
             .member("faults", m.faults)
+            .member("restarts", m.restarts)
+            .member("roll_backs", m.roll_backs)
             .member("image_bytes", m.image_bytes)
             .end();
     json.end_list();

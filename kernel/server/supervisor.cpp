@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <boost/asio/post.hpp>
+
+#include "shard/shard.hpp"
 #include "store/signals_blocked.hpp"
 
 namespace tambo {
@@ -18,16 +21,25 @@ Supervisor::Supervisor(Kernel& kernel, Loader& loader)
       log_(kernel.logger.named("supervisor")),
       policy_(kernel.settings.kernel, [this] { return std::uniform_real_distribution{0.0, 1.0}(random_); }),
       remembered_(kernel.clock->steady()) {
-    kernel_.desk.when_told([this] {
-        const std::lock_guard guard{lock_};
-        is_called_ = true;
-        called_.notify_all();
-    });
+    kernel_.desk.when_told([this] { call(); });
 }
 
 Supervisor::~Supervisor() {
     stop();
     kernel_.desk.when_told({});
+}
+
+// Under the desk's lock.
+void Supervisor::call() {
+    if (kernel_.pump) {
+        asio::post(kernel_.shards.front()->io, [this, alive = std::weak_ptr{alive_}] {
+            if (!alive.expired()) look();
+        });
+        return;
+    }
+    const std::lock_guard guard{lock_};
+    is_called_ = true;
+    called_.notify_all();
 }
 
 void Supervisor::start() {
@@ -73,20 +85,22 @@ bool Supervisor::may_look() const {
 void Supervisor::look() {
     if (!may_look()) return;
     const std::lock_guard guard{looking_};
-    for (const auto& news : kernel_.desk.take()) hear(news);
+    for (auto all = kernel_.desk.take(); !all.empty(); all = kernel_.desk.take())
+        for (const auto& news : all) hear(news);
     const auto now = kernel_.clock->steady();
     carry_out(policy_.due(now));
     if (now - remembered_ >= kernel_.settings.kernel.remember) {
         remembered_ = now;
         loader_.remember_states();
     }
-    left_out_ = policy_.left_out();
 }
 
 void Supervisor::hear(const ModuleNews& news) {
     switch (news.kind) {
         case ModuleNews::Kind::fault:
             return carry_out(policy_.fault(news.module, news.generation, news.shard, news.when));
+        case ModuleNews::Kind::stuck:
+            return loader_.blame(news.module, news.shard, news.text);   // a fault, of which the desk will hear
         case ModuleNews::Kind::swapped:
             return policy_.swapped(news.module, news.generation, news.is_on_probation, news.when);
         case ModuleNews::Kind::gone:
@@ -122,7 +136,7 @@ void Supervisor::rebuild(const FaultPolicy::Order& order) {
     const auto why = loader_.rebuild(order.module, order.generation, order.shard);
     const auto now = kernel_.clock->steady();
     if (why.empty()) {
-        ++restarts_;
+        count(order.module, &Figures::restarts);
         policy_.rebuilt(order.module, order.shard, now);
         log_->warning("module {} is back on shard {}, with the state of when it was last well", order.module,
                       order.shard);
@@ -137,7 +151,7 @@ void Supervisor::rebuild(const FaultPolicy::Order& order) {
 void Supervisor::roll_back(const FaultPolicy::Order& order) {
     const auto report = loader_.roll_back(order.module, order.generation, order.why);
     if (report.done) {
-        ++roll_backs_;
+        count(order.module, &Figures::roll_backs);
         return log_->error("module {} is back at version {}, the one before: {}", order.module, report.version,
                            order.why);
     }
@@ -153,6 +167,15 @@ void Supervisor::mark(const std::string& module, std::uint64_t generation, std::
     loader_.mark(module, generation, std::string{shown.state}, shown.note, std::move(what));
 }
 
-Supervisor::Figures Supervisor::figures() const { return {restarts_, roll_backs_, left_out_}; }
+void Supervisor::count(const std::string& module, std::uint64_t Figures::* what) {
+    const std::lock_guard guard{figures_lock_};
+    ++(figures_[module].*what);
+}
+
+Supervisor::Figures Supervisor::figures(const std::string& module) const {
+    const std::lock_guard guard{figures_lock_};
+    const auto at = figures_.find(module);
+    return at == figures_.end() ? Figures{} : at->second;
+}
 
 }   // namespace tambo

@@ -1,8 +1,9 @@
 // Lets modules crash: who fails is taken out, rebuilt, or goes back to the version before.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -31,11 +32,12 @@ public:
     void look();
 
     struct Figures {
-        std::uint64_t restarts = 0, roll_backs = 0, left_out = 0;
+        std::uint64_t restarts = 0, roll_backs = 0;
     };
-    Figures figures() const;
+    Figures figures(const std::string& module) const;   ///< since the start; from any thread
 
 private:
+    void call();
     void run();
     bool may_look() const;
     void hear(const ModuleNews& news);
@@ -44,6 +46,7 @@ private:
     void rebuild(const FaultPolicy::Order& order);
     void roll_back(const FaultPolicy::Order& order);
     void mark(const std::string& module, std::uint64_t generation, std::string what);
+    void count(const std::string& module, std::uint64_t Figures::* what);
     Duration time_left();
 
     Kernel& kernel_;
@@ -54,8 +57,10 @@ private:
     std::mutex looking_;   // one looks at a time
     FaultPolicy policy_;
     Duration remembered_{};   // when states were
-    std::atomic<std::uint64_t> restarts_{0}, roll_backs_{0}, left_out_{0};
+    mutable std::mutex figures_lock_;
+    std::map<std::string, Figures> figures_;
 
+    const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // asked by looks that are on their way
     std::mutex lock_;
     std::condition_variable called_;
     bool is_called_ = false, stopping_ = false;

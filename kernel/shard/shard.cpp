@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "module/failure.hpp"
 #include "module/instance.hpp"
 #include "store/signals_blocked.hpp"
 #include "stream/xml_codec.hpp"
@@ -245,9 +246,9 @@ void Shard::run_timer(const Jid& full, const std::string& name) {
     try {
         timer->call(timer->self, *session);
     } catch (const std::exception& e) {
-        timer->owner->fault(e.what());
+        timer->owner->fault("timer " + name, e.what());
     } catch (...) {
-        timer->owner->fault("unknown exception");
+        timer->owner->fault("timer " + name, unknown_exception);
     }
 }
 
@@ -317,7 +318,7 @@ void Shard::load(LocalAccount& account) {
             pending->failed = true;
         pending->settle(*this);
     };
-    if (auth == nullptr) return known(false);
+    if (auth == nullptr) return known(lacking.empty() ? Result<bool>{false} : fail(Condition::resource_constraint));
     auto done = std::make_shared<bool>(false);
     auth_owner->run(ask_exists(*auth, account.jid(),
                                [known, done](Result<bool> e) {

@@ -169,6 +169,7 @@ public:
     ShardJournal journal;
     AuthProvider* auth = nullptr;
     Instance* auth_owner = nullptr;
+    std::vector<std::string> lacking;   ///< modules without which nobody can come in, and that are out of order
     AuthDoor auth_door{*this};
     /// Of modules that have left: what their successors go on with.
     std::unordered_map<std::string, std::vector<TickLeft>> ticks_left;
@@ -183,6 +184,7 @@ public:
                        std::function<void(const std::vector<double>& milliseconds)> say);
     Meter meter;
     std::atomic<const char*> crumb{nullptr};   ///< the name of the module that runs now
+    std::atomic<std::uint64_t> entries{0};     ///< how often the kernel has called a module, for the watchdog
     Instance* running = nullptr;               ///< … and itself; this shard's thread only
 
 private:

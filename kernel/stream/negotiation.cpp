@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "module/failure.hpp"
 #include "net/connection.hpp"
 #include "server/kernel.hpp"
 #include "shard/shard.hpp"
@@ -52,6 +53,7 @@ void Negotiation::opened(const StreamHeader& header) {
     if (info_.account.empty() && !connection_.entrance().is_private &&
         !kernel.gate.may_authenticate(connection_.origin(), connection_.shard().steady()))
         return close(StreamCondition::policy_violation, "too many failed logins from this address, try again later");
+    if (!connection_.shard().lacking.empty() && !connection_.entrance().guest) return ask_for_patience();
     info_.domain = to->text();
     id_ = random_token(20);
     refresh_info();
@@ -97,9 +99,9 @@ void Negotiation::send_features() {
             step.advertise(step.self, info_, one);
             features.raw(one.str());
         } catch (const std::exception& e) {
-            step.owner->fault(e.what());
+            step.owner->fault("the stream feature " + step.space, e.what());
         } catch (...) {
-            step.owner->fault("unknown exception");
+            step.owner->fault("the stream feature " + step.space, unknown_exception);
         }
     }
     features.raw("</stream:features>");
@@ -120,6 +122,7 @@ void Negotiation::element(Stanza& stanza) {
 void Negotiation::refuse(const Stanza& stanza) {
     const auto root = stanza.xml();
     if (root.is("error", ns::streams)) return connection_.close_stream();
+    if (!connection_.shard().lacking.empty()) return ask_for_patience();   // it was announced
     if (stanza.kind() != Stanza::Kind::other) return close(StreamCondition::not_authorized);
     if (root.space() == ns::client) return close(StreamCondition::unsupported_stanza_type);
     // A step that belongs to another phase, such as <starttls/> after authentication, or nobody's element.
@@ -153,14 +156,19 @@ void Negotiation::take_step(const Hooks::Step& step, Stanza& stanza) {
     ended_early_ = false;
     step_owner_ = step.owner;
     const Breadcrumb here{*step.owner};
+    const auto where = "the step " + step.space;
     auto alive = alive_;
     try {
         auto task = step.take(step.self, *this, std::move(stanza));
         auto end = std::make_shared<StepEnd>(*this, alive);   // a std::function wants to be copied
-        const auto id = step.owner->run(std::move(task), [end = std::move(end)](bool well) { end->say(well); });
+        auto say = [end = std::move(end)](bool well) { end->say(well); };
+        const auto id = step.owner->run(std::move(task), std::move(say), {where});
         if (*alive && !ended_early_) step_ = id;
     } catch (const std::exception& e) {
-        step.owner->fault(e.what());
+        step.owner->fault(where, e.what());
+        close(StreamCondition::internal_server_error);
+    } catch (...) {
+        step.owner->fault(where, unknown_exception);
         close(StreamCondition::internal_server_error);
     }
 }
@@ -201,6 +209,10 @@ Later<Stanza> Negotiation::receive() {
     receiver_ = next.state();
     connection_.resume_input();
     return next;
+}
+
+void Negotiation::ask_for_patience() {
+    close(StreamCondition::resource_constraint, "nobody can log in at the moment; please try again later");
 }
 
 void Negotiation::close(StreamCondition condition, std::string_view text) { connection_.close_stream(condition, text); }

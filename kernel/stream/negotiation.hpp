@@ -61,7 +61,8 @@ private:
     void take_step(const Hooks::Step& step, Stanza& stanza);
     class StepEnd;
     void step_ended();
-    void step_lost();   ///< the step's version was taken away; the stream goes on, and may try again
+    void step_lost();          ///< the step's version was taken away; the stream goes on, and may try again
+    void ask_for_patience();   // a module that is needed to log in is out of order
     void refuse(const Stanza& stanza);
     Result<Jid> bind_now(std::string_view resource, Conflict policy, LocalAccount& account);
 

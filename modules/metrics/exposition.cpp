@@ -136,6 +136,12 @@ void add_modules(Page& page, const Stats& s) {
     each([](const ModuleFigures& m) { return m.calls; });
     page.counter("tambo_module_faults_total", "Handlers of the module that threw.");
     each([](const ModuleFigures& m) { return m.faults; });
+    page.counter("tambo_module_restarts_total", "Times that the module was rebuilt on a shard, after too many faults.");
+    each([](const ModuleFigures& m) { return m.restarts; });
+    page.counter("tambo_module_rollbacks_total", "Versions of the module that failed soon after their swap, and went.");
+    each([](const ModuleFigures& m) { return m.roll_backs; });
+    page.gauge("tambo_module_left_out", "1 if the module is left out on some shard, since it failed again and again.");
+    each([](const ModuleFigures& m) { return m.state == "left out" ? 1 : 0; });
     page.gauge("tambo_module_generation", "Number of the image that runs; it rises with each swap.");
     each([](const ModuleFigures& m) { return m.generation; });
     page.gauge("tambo_module_image_bytes", "Memory mapped for the module's code and data.");

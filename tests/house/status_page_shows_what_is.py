@@ -33,7 +33,8 @@ def expected(said):
         "version": said["version"],
         "figures": figures,
         "wires": [[w["codec"], w["bytes_in"], w["bytes_out"]] for w in said["wires"]],
-        "modules": [{"module": m["name"], "version": m["version"], "generation": str(m["generation"]), "faults": str(m["faults"])}
+        "modules": [{"module": m["name"], "version": m["version"], "generation": str(m["generation"]), "faults": str(m["faults"]),
+                     "state": m["state"]}
                     for m in said["modules"]],
         "swaps": [{"module": s["module"], "done": str(s["done"]).lower(), "generation": str(s["generation"])}
                   for s in reversed(said["swaps"]["latest"])],

@@ -12,7 +12,7 @@ DONE, REFUSED, NOT_UNDERSTOOD, NOT_REACHABLE = 0, 1, 2, 3
 
 def check_exit_codes(tambod):
     for words, wanted in [
-            (["status"], DONE), (["modules"], DONE), (["stats"], DONE), (["help"], DONE), (["user", "list"], DONE),
+            (["status"], DONE), (["modules"], DONE), (["modules", "ping"], DONE), (["modules", "pong"], REFUSED), (["stats"], DONE), (["help"], DONE), (["user", "list"], DONE),
             (["sessions"], DONE), (["log", "level"], DONE), (["log", "level", "loud"], NOT_UNDERSTOOD),
             (["sessions", "juliet@localhost"], DONE), (["reload", "ping"], DONE), (["reload", "pong"], REFUSED),
             (["unload", "store_memory"], REFUSED), (["load", "nothing"], REFUSED), (["user", "add", "juliet@localhost", "x"], REFUSED),

@@ -100,7 +100,6 @@ TEST_F(FaultPolicyTest, leaves_out_who_has_had_all_tries) {
     comes_back(3s);
     EXPECT_EQ(fail(3, 3s).size(), 1U);
     EXPECT_EQ(policy_.state("rat").state, "left out");
-    EXPECT_EQ(policy_.left_out(), 1U);
     EXPECT_TRUE(policy_.due(24h).empty());
 }
 

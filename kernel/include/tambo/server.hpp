@@ -139,6 +139,9 @@ struct ModuleFigures {
     std::uint64_t nanoseconds = 0;   ///< spent in them, without what they called in other modules
     std::uint64_t faults = 0, generation = 0;
     std::uint64_t image_bytes = 0;   ///< mapped for its code and data
+    std::string state{};             ///< as ModuleInfo has it
+    std::uint64_t restarts = 0;      ///< on single shards, after too many faults
+    std::uint64_t roll_backs = 0;    ///< to the version before, after faults soon after a swap
 };
 
 /// A figure that a module counts (Wiring::counter, Wiring::gauge), added up over shards.

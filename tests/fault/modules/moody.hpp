@@ -2,9 +2,11 @@
 #pragma once
 
 #include <charconv>
+#include <fcntl.h>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include <tambo/tambo.hpp>
 
@@ -22,6 +24,7 @@ public:
         if (*is_needed_) w.required();
         w.iq<&Moody::answer>(space, "query", this);
         w.iq<&Moody::answer_later>(space, "later", this);
+        w.iq<&Moody::hold>(space, "hold", this);
         w.feature(space);
         w.element<&Moody::hear_element>(space, this);
         w.on<&Moody::said>(Event::stanza_in, this);
@@ -48,10 +51,16 @@ private:
             .attribute("count", count_)
             .attribute("shard", host().shard());
     }
-    Task<Reply> answer_later(Iq iq) {
+    Task<Reply> answer_later(Iq) {
         co_await host().after(std::chrono::seconds{1});
         throw std::runtime_error{"not tomorrow either"};
         co_return Reply{};
+    }
+    /// Holds the shard until somebody writes to that pipe.
+    Reply hold(Iq& iq) {
+        const int pipe = ::open(std::string{iq.payload().attribute("pipe")}.c_str(), O_RDONLY | O_CLOEXEC);
+        ::close(pipe);
+        return {};
     }
     void hear_element(Session&, const Stanza&) { throw std::runtime_error{"what is this"}; }
     void said(Session&, Stanza& stanza) { strike("stanza_in", stanza); }
