@@ -122,7 +122,7 @@ def is_swapped_while_a_client_watches(prefix, home):
             finally:
                 watch.kill()
         said = tambod.ctl("reload", "hello_world")
-        expect("the old image is gone" in said, "a version lives alone", said)
+        expect("old code is gone from memory" in said, "a version lives alone", said)
         said = tambod.ctl("hello_world", "name", "romeo@localhost")
         expect(said == "romeo\n", "its command is the operator's, too", said)
 
