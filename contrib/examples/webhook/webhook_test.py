@@ -103,7 +103,7 @@ def hears_of_everything(build, folder):
         for _ in range(3):   # the receiver sits on the first one: nobody waits for it
             talk.say()
         said = tambod.ctl("reload", "webhook")
-        expect("the old image is gone" in said, "a swap under way does not pin the module", said)
+        expect("old code is gone from memory" in said, "a swap under way does not pin the module", said)
         again = receiver.arrival()
         expect(again[0]["id"] == event["id"], "what was under way is told again, under the same id", again)
         receiver.takes_until(talk.said[-1])
