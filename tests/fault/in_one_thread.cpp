@@ -68,4 +68,20 @@ TEST(InOneThread, who_fails_too_often_is_taken_out_and_comes_back) {
     server.wait();
 }
 
+TEST(InOneThread, that_does_not_wait_until_somebody_keeps_house) {
+    bool shall_fail = true;
+    Server::Options options;
+    options.own_threads = false;
+    options.log = [](Level, std::string_view) {};
+    options.modules.push_back({"nervous", "1", [&] { return std::make_unique<Nervous>(shall_fail); }});
+    Config config;
+    config.domain("localhost").set("kernel", "restart_wait", "1h").set("kernel", "restart_wait_max", "1h");
+    Server server{config.set("kernel", "fault_window", "1h"), std::move(options)};
+    server.start();
+    while (server.modules().front().state != "rebuilding") server.poll(std::chrono::seconds{1});
+    EXPECT_EQ(server.modules().front().faults, 11U);
+    server.stop();
+    server.wait();
+}
+
 }   // namespace
