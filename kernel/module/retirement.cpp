@@ -17,7 +17,8 @@ namespace {
 
 constexpr Duration drain{30'000};   // how long tasks of an old generation may go on
 constexpr int looks = 50;           // a swap reports the old image's fate if that is known soon
-constexpr int looks_before_a_third = 500;
+constexpr int looks_when_full = 500;
+constexpr std::ptrdiff_t most_old_generations = 16;
 constexpr Duration between_looks{2};
 constexpr std::string_view is_unmapped = "unmapped";
 constexpr std::string_view is_pinned =
@@ -111,16 +112,15 @@ void Retirement::sweep() {
 }
 
 void Retirement::make_room(const std::string& name) {
-    const auto oldest = [&] { return std::ranges::find(leaving_, name, &Leaving::name); };
-    for (int i = 0; i < looks_before_a_third && oldest() != leaving_.end(); ++i) {
+    const auto is_full = [&] { return std::ranges::count(leaving_, name, &Leaving::name) >= most_old_generations; };
+    for (int i = 0; i < looks_when_full && is_full(); ++i) {
         sweep();
-        if (oldest() != leaving_.end()) wait_a_moment();
+        if (is_full()) wait_a_moment();
     }
-    for (auto& leaving : leaving_)
-        if (leaving.name == name) {
-            kernel_.log->warning("module {}: its version before last is ended, with {}", name, leaving.holds);
-            leaving.until = {};
-        }
+    if (!is_full()) return;
+    auto& oldest = *std::ranges::find(leaving_, name, &Leaving::name);
+    kernel_.log->warning("module {}: its oldest version is ended, with {}", name, oldest.holds);
+    oldest.until = {};
     sweep();
 }
 

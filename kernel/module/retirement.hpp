@@ -28,8 +28,8 @@ public:
     std::string add(const std::string& name, std::shared_ptr<Image> image, Instances instances);
     /// Destroys what has become free. Called now and then.
     void sweep();
-    /// At most two generations of a module are alive: before a third comes, the oldest gets a moment, then its tasks
-    /// are ended.
+    /// Not more than sixteen old generations of a module are kept for the sake of their tasks: before another one
+    /// comes, the oldest gets a moment, then its tasks are ended.
     void make_room(const std::string& name);
 
     void describe(std::vector<ModuleInfo>& list) const;   ///< adds who is draining or pinned

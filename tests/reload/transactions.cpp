@@ -147,17 +147,27 @@ TEST_F(Transactions, a_shard_that_does_not_come_is_named_and_holds_nobody_for_lo
     EXPECT_TRUE(server().reload("ping").done);
 }
 
-TEST_F(Transactions, a_third_generation_ends_the_first) {
-    romeo_.send("<iq type='get' to='localhost' id='w'><query xmlns='urn:tambo:test:counter' wait='3600'/></iq>");
-    romeo_.sync();
-    const auto second = server().reload("counter");
+TEST_F(Transactions, old_generations_are_kept_for_their_tasks_but_not_without_end) {
+    const auto wait = [&] {
+        romeo_.send("<iq type='get' to='localhost' id='w'><query xmlns='urn:tambo:test:counter' wait='3600'/></iq>");
+        romeo_.sync();
+        return server().reload("counter");
+    };
+    const auto alive = [&] {
+        const auto all = server().modules();
+        return std::ranges::count(all, "counter", &tambo::ModuleInfo::name);
+    };
+    const auto second = wait();
     ASSERT_TRUE(second.done) << second.reason;
     EXPECT_EQ(second.modules.front().old_image, "draining: 1 task");
-    const auto third = server().reload("counter");
-    ASSERT_TRUE(third.done) << third.reason;
-    EXPECT_EQ(third.modules.front().old_image, "unmapped");
-    const auto all = server().modules();
-    EXPECT_EQ(std::ranges::count(all, "counter", &tambo::ModuleInfo::name), 1) << "nothing drains any more";
+    for (int i = 2; i <= 16; ++i) {
+        ASSERT_EQ(alive(), i);
+        ASSERT_TRUE(wait().done);
+    }
+    EXPECT_EQ(alive(), 17);
+    ASSERT_TRUE(wait().done);
+    EXPECT_EQ(alive(), 17) << "the oldest was ended";
+    EXPECT_EQ(*romeo_.receive().attribute("type"), "error") << "and who waited for it was told";
 }
 
 }   // namespace

@@ -297,7 +297,7 @@ TEST(Settings, refuse_what_cannot_work) {
     EXPECT_EQ(settings_refusal(with("[listener c2s]\naddress = localhost\n")),
               place + "4: [listener c2s] \"address = localhost\": expected an IP address such as 127.0.0.1, or *");
     EXPECT_EQ(settings_refusal(with("[listener c2s]\nkind = udp\n")),
-              place + "4: [listener c2s] \"kind = udp\": expected one of: starttls, tls");
+              place + "4: [listener c2s] \"kind = udp\": expected one of: starttls, tls, any");
     EXPECT_EQ(settings_refusal(with("[limits]\nstanza_bytes = 1K\n")),
               place + "4: [limits] \"stanza_bytes = 1K\": expected at least 10000");
     EXPECT_EQ(settings_refusal(with("[limits]\nnegotiation_time = 0\n")),
