@@ -13,8 +13,8 @@ namespace tambo {
 
 namespace {
 
-using Event = CrashHistory::Event;
-using Kind = Event::Kind;
+using Entry = CrashHistory::Event;   // tambo::Event is something else
+using Kind = Entry::Kind;
 
 constexpr std::array<std::string_view, 4> kinds = {"started", "stopped", "died", "forgiven"};
 constexpr std::string_view nothing = "-";
@@ -31,7 +31,7 @@ std::string_view next_word(std::string_view& line) {
 std::string unless_nothing(std::string_view word) { return std::string{word == nothing ? std::string_view{} : word}; }
 std::string_view or_nothing(const std::string& word) { return word.empty() ? nothing : std::string_view{word}; }
 
-std::optional<Event> read_line(std::string_view line) {
+std::optional<Entry> read_line(std::string_view line) {
     const auto when = next_word(line);
     std::int64_t seconds = 0;
     const auto [end, error] = std::from_chars(when.data(), when.data() + when.size(), seconds);
@@ -39,7 +39,7 @@ std::optional<Event> read_line(std::string_view line) {
         return std::nullopt;
     const auto* const kind = std::ranges::find(kinds, next_word(line));
     if (kind == kinds.end()) return std::nullopt;
-    Event event;
+    Entry event;
     event.time = Time{std::chrono::seconds{seconds}};
     event.kind = static_cast<Kind>(kind - kinds.begin());
     if (event.kind == Kind::died) event.signal = next_word(line);
@@ -58,7 +58,7 @@ CrashHistory::CrashHistory(std::string_view text) {
     }
 }
 
-std::string to_line(const Event& event) {
+std::string to_line(const Entry& event) {
     const auto seconds = std::chrono::floor<std::chrono::seconds>(event.time).time_since_epoch().count();
     auto line = fmt::format("{} {}", seconds, kinds[static_cast<std::size_t>(event.kind)]);
     if (event.kind == Kind::died)
@@ -74,11 +74,11 @@ std::string CrashHistory::text() const {
 }
 
 void CrashHistory::forget_before(Time moment) {
-    std::erase_if(events_, [&](const Event& e) { return e.time < moment; });
+    std::erase_if(events_, [&](const Entry& e) { return e.time < moment; });
     if (events_.size() > most_events) events_.erase(events_.begin(), events_.end() - most_events);
 }
 
-const Event* CrashHistory::last_run() const noexcept {
+const Entry* CrashHistory::last_run() const noexcept {
     for (const auto& event : std::views::reverse(events_))
         if (event.kind != Kind::forgiven) return &event;
     return nullptr;
