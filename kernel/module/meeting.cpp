@@ -1,6 +1,7 @@
 #include "module/meeting.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -19,6 +20,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds patience{2};            // with a shard that does not come: something holds it
 constexpr std::chrono::seconds patience_to_count{1};   // … or comes late to say what waited
+constexpr std::chrono::microseconds eager{100};        // how long a shard looks out for the others before it sleeps
 
 double milliseconds(Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
@@ -29,13 +31,33 @@ struct Gathering {
     std::mutex lock;
     std::condition_variable changed;
     Verdict verdict = Verdict::open;
+    std::atomic<bool> is_decided{false};   // the same, for who looks without the lock
     std::string why;
-    std::vector<bool> came;
-    std::size_t ready = 0, inside = 0;
+    std::vector<bool> is_ready;   // by shard
+    std::size_t inside = 0, asleep = 0;
     Steady::duration longest{};
     std::size_t counted = 0;
     std::vector<double> waits_ms;   // of stanzas that were read right afterwards
+
+    void decide(Verdict what) {
+        verdict = what;
+        is_decided.store(true, std::memory_order_release);
+        if (asleep != 0) changed.notify_all();
+    }
 };
+
+// The others are mostly there within microseconds, and to look again costs less of a pause than to be woken.
+void await_verdict(Gathering& round, std::unique_lock<std::mutex>& lock) {
+    if (round.verdict != Gathering::Verdict::open) return;
+    lock.unlock();
+    const auto until = Steady::now() + eager;
+    while (!round.is_decided.load(std::memory_order_acquire) && Steady::now() < until) {
+    }
+    lock.lock();
+    ++round.asleep;
+    round.changed.wait(lock, [&] { return round.verdict != Gathering::Verdict::open; });
+    --round.asleep;
+}
 
 void count_waits(Shard& shard, Steady::time_point since, const std::shared_ptr<Gathering>& round) {
     shard.count_waiting(since, [round](const std::vector<double>& ms) {
@@ -52,22 +74,20 @@ void take_seat(Kernel& kernel, const std::shared_ptr<Gathering>& shared, std::si
     const auto start = Steady::now();
     std::unique_lock lock{round.lock};
     if (round.verdict != Gathering::Verdict::open) return;   // too late, or somebody has refused: `flip` may be gone
-    round.came[shard] = true;
     ++round.inside;
     lock.unlock();
     auto why = prepare(shard);
     lock.lock();
-    ++round.ready;
+    round.is_ready[shard] = true;
     if (round.verdict == Gathering::Verdict::open) {
         if (!why.empty()) {
             round.why = std::move(why);
-            round.verdict = Gathering::Verdict::stay;
-        } else if (round.ready == round.came.size()) {
-            round.verdict = Gathering::Verdict::flip;   // nobody has changed anything until now, and all will
+            round.decide(Gathering::Verdict::stay);
+        } else if (std::ranges::find(round.is_ready, false) == round.is_ready.end()) {
+            round.decide(Gathering::Verdict::flip);   // nobody has changed anything until now, and all will
         }
-        round.changed.notify_all();
     }
-    round.changed.wait(lock, [&] { return round.verdict != Gathering::Verdict::open; });
+    await_verdict(round, lock);
     const bool flips = round.verdict == Gathering::Verdict::flip;
     lock.unlock();
     if (flips) {
@@ -76,14 +96,13 @@ void take_seat(Kernel& kernel, const std::shared_ptr<Gathering>& shared, std::si
     }
     lock.lock();
     round.longest = std::max(round.longest, Steady::now() - start);
-    --round.inside;
-    round.changed.notify_all();
+    if (--round.inside == 0) round.changed.notify_all();
 }
 
 std::string who_is_missing(Kernel& kernel, const Gathering& round) {
-    const auto shard = static_cast<std::size_t>(std::ranges::find(round.came, false) - round.came.begin());
+    const auto shard = static_cast<std::size_t>(std::ranges::find(round.is_ready, false) - round.is_ready.begin());
     const char* in = kernel.shards[shard]->crumb;
-    return fmt::format("shard {} did not come within {} s: {}", shard, patience.count(),
+    return fmt::format("shard {} was not ready within {} s: {}", shard, patience.count(),
                        in != nullptr ? fmt::format("it is in module {}", in) : "it has too much to do");
 }
 
@@ -115,20 +134,19 @@ std::string Meeting::hold(Kernel& kernel, const Prepare& prepare, const Flip& fl
         return why;
     }
     const auto round = std::make_shared<Gathering>();
-    round->came.resize(kernel.shards.size());
+    round->is_ready.resize(kernel.shards.size());
     for (std::size_t i = 0; i < kernel.shards.size(); ++i)
         kernel.shards[i]->post([&kernel, round, i, &prepare, &flip] { take_seat(kernel, round, i, prepare, flip); });
     std::unique_lock lock{round->lock};
     if (!round->changed.wait_for(lock, patience, [&] { return round->verdict != Gathering::Verdict::open; })) {
-        round->verdict = Gathering::Verdict::stay;
         round->why = who_is_missing(kernel, *round);
-        round->changed.notify_all();
+        round->decide(Gathering::Verdict::stay);
     }
     round->changed.wait(lock, [&] { return round->inside == 0; });
     figures.pause_ms = milliseconds(round->longest);
     figures.meet_ms = milliseconds(Steady::now() - start);
     if (round->verdict == Gathering::Verdict::stay) return round->why;
-    round->changed.wait_for(lock, patience_to_count, [&] { return round->counted == round->came.size(); });
+    round->changed.wait_for(lock, patience_to_count, [&] { return round->counted == round->is_ready.size(); });
     sum_up(round->waits_ms, figures);
     return {};
 }
