@@ -42,15 +42,19 @@ std::uint64_t SlotCensus::count(std::string_view name) const noexcept {
     return at == counts_.end() ? 0 : at->second;
 }
 
-std::string& Slots::at(std::string_view name, SlotCensus& census) {
+std::string& Slots::at(std::string_view name, SlotCensus* census) {
     for (auto& [n, bytes] : slots_)
         if (n == name) return *bytes;
-    census.add(name, 1);
+    if (census != nullptr) census->add(name, 1);
     return *slots_.emplace_back(std::string{name}, std::make_unique<std::string>()).second;
 }
 
-void Slots::clear(SlotCensus& census) {
+void Slots::leave(SlotCensus& census) const {
     for (const auto& [name, bytes] : slots_) census.add(name, -1);
+}
+
+void Slots::clear(SlotCensus& census) {
+    leave(census);
     slots_.clear();
 }
 
@@ -67,10 +71,16 @@ LocalSession::LocalSession(LocalAccount& account, Jid jid)
 
 LocalSession::~LocalSession() {
     cancel_timers();
-    slots_.clear(account_.shard().slots);
+    if (!ended_) slots_.leave(account_.shard().slots);
 }
 
-std::string& LocalSession::slot(std::string_view name) { return slots_.at(name, account_.shard().slots); }
+void LocalSession::mark_ended() {
+    if (!std::exchange(ended_, true)) slots_.leave(account_.shard().slots);
+}
+
+std::string& LocalSession::slot(std::string_view name) {
+    return slots_.at(name, ended_ ? nullptr : &account_.shard().slots);
+}
 
 Account& LocalSession::account() noexcept { return account_; }
 
@@ -194,7 +204,7 @@ LocalAccount::~LocalAccount() {
     slots_.clear(shard_.slots);
 }
 
-std::string& LocalAccount::slot(std::string_view name) { return slots_.at(name, shard_.slots); }
+std::string& LocalAccount::slot(std::string_view name) { return slots_.at(name, &shard_.slots); }
 
 void LocalAccount::when_loaded(std::function<void(bool)> job) {
     if (state_ == State::loading)

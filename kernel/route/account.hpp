@@ -34,8 +34,9 @@ private:
 /// Named bytes that modules hang on something. Few per holder, so a flat list.
 class Slots {
 public:
-    std::string& at(std::string_view name, SlotCensus& census);
+    std::string& at(std::string_view name, SlotCensus* census);   ///< null: not counted
     const std::string* find(std::string_view name) const noexcept;
+    void leave(SlotCensus& census) const;   ///< they don't count any more
     void clear(SlotCensus& census);
 
 private:
@@ -92,7 +93,8 @@ public:
     bool has_ended() const noexcept { return ended_; }
     /// True once: whoever calls first ends it.
     bool begin_end() noexcept { return !std::exchange(ending_, true); }
-    void mark_ended() noexcept { ended_ = true; }
+    /// It may be looked at until the turn ends, and outlive its account so long.
+    void mark_ended();
     void cancel_timers() noexcept;
 
 private:
