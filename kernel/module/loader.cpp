@@ -374,6 +374,7 @@ void Loader::remember_states() {
     const auto guard = enter();
     for (auto& shard : kernel_.shards) {
         std::vector<Instance*> here;
+        here.reserve(loaded_.size());
         for (auto& l : loaded_) here.push_back(l.instances[shard->index].get());
         const auto remember = [here = std::move(here)] {
             for (auto* instance : here)
@@ -461,7 +462,10 @@ SwapReport Loader::unload_now(const std::string& name) {
     auto image = std::move(old->image);
     auto instances = std::move(old->instances);
     std::erase_if(loaded_, [&](const Loaded& l) { return l.name == name; });
-    SwappedModule part{name, report.version, report.generation};
+    SwappedModule part;
+    part.module = name;
+    part.version = report.version;
+    part.generation = report.generation;
     part.old_image = retirement_.add(name, std::move(image), std::move(instances));
     part.unmapped = report.unmapped = part.old_image == "unmapped";
     report.modules.push_back(std::move(part));

@@ -164,7 +164,10 @@ void Loader::settle(Changes& changes, SwapReport& report) {
     report.unmapped = true;
     for (auto& change : changes) {
         const auto& descriptor = change.fresh.image->descriptor();
-        SwappedModule part{change.name, descriptor.version, change.fresh.image->generation()};
+        SwappedModule part;
+        part.module = change.name;
+        part.version = descriptor.version;
+        part.generation = change.fresh.image->generation();
         part.slots = change.slots;
         for (const auto& saved : change.saved) part.state_bytes += saved.state.size();
         remember_options(change.name, std::move(change.fresh.options));
