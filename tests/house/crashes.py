@@ -6,10 +6,10 @@ from tambod import Wire, expect, ini, server_section
 
 
 def environment():
-    """Sanitizers report a crash and exit; here they shall die of it as well."""
-    aborting = {name: ":".join([*filter(None, [os.environ.get(name)]), "abort_on_error=1"])
-                for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")}
-    return {**os.environ, **aborting}
+    """Sanitizers report a crash and exit; here they shall die of it as well. TSan exits even so, unless it keeps out."""
+    wishes = {"ASAN_OPTIONS": "abort_on_error=1", "UBSAN_OPTIONS": "abort_on_error=1",
+              "TSAN_OPTIONS": "abort_on_error=1:handle_segv=0:handle_sigbus=0:handle_abort=0"}
+    return {**os.environ, **{name: ":".join(filter(None, [os.environ.get(name), wish])) for name, wish in wishes.items()}}
 
 
 def configuration(build, modules="sasl, bind, ping, crasher", door="", **kernel):
