@@ -145,6 +145,7 @@ public:
         for (const auto* rows : {&owned->resident, &owned->items})
             for (const auto& [key, value] : *rows) ++tables[key.first];
         std::vector<TableCount> found;
+        found.reserve(tables.size() + 1);
         for (const auto& [table, rows] : tables) found.push_back({table, rows});
         if (!owned->journal.empty()) found.push_back({"journal", owned->journal.size()});
         return found;
