@@ -1,7 +1,6 @@
 #include "module/meeting.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -20,7 +19,6 @@ namespace {
 using Steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds patience{2};            // with a shard that does not come: something holds it
 constexpr std::chrono::seconds patience_to_count{1};   // … or comes late to say what waited
-constexpr std::chrono::microseconds eager{100};        // how long a shard looks out for the others before it sleeps
 
 double milliseconds(Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
@@ -31,7 +29,6 @@ struct Gathering {
     std::mutex lock;
     std::condition_variable changed;
     Verdict verdict = Verdict::open;
-    std::atomic<bool> is_decided{false};   // the same, for who looks without the lock
     std::string why;
     std::vector<bool> is_ready;   // by shard
     std::size_t inside = 0, asleep = 0;
@@ -39,25 +36,12 @@ struct Gathering {
     std::size_t counted = 0;
     std::vector<double> waits_ms;   // of stanzas that were read right afterwards
 
+    // Who called them need not be woken before all have gone on: that would take a core from one of them.
     void decide(Verdict what) {
         verdict = what;
-        is_decided.store(true, std::memory_order_release);
         if (asleep != 0) changed.notify_all();
     }
 };
-
-// The others are mostly there within microseconds, and to look again costs less of a pause than to be woken.
-void await_verdict(Gathering& round, std::unique_lock<std::mutex>& lock) {
-    if (round.verdict != Gathering::Verdict::open) return;
-    lock.unlock();
-    const auto until = Steady::now() + eager;
-    while (!round.is_decided.load(std::memory_order_acquire) && Steady::now() < until) {
-    }
-    lock.lock();
-    ++round.asleep;
-    round.changed.wait(lock, [&] { return round.verdict != Gathering::Verdict::open; });
-    --round.asleep;
-}
 
 void count_waits(Shard& shard, Steady::time_point since, const std::shared_ptr<Gathering>& round) {
     shard.count_waiting(since, [round](const std::vector<double>& ms) {
@@ -87,7 +71,9 @@ void take_seat(Kernel& kernel, const std::shared_ptr<Gathering>& shared, std::si
             round.decide(Gathering::Verdict::flip);   // nobody has changed anything until now, and all will
         }
     }
-    await_verdict(round, lock);
+    ++round.asleep;
+    round.changed.wait(lock, [&] { return round.verdict != Gathering::Verdict::open; });
+    --round.asleep;
     const bool flips = round.verdict == Gathering::Verdict::flip;
     lock.unlock();
     if (flips) {
