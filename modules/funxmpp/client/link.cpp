@@ -54,7 +54,7 @@ struct Link::Impl : std::enable_shared_from_this<Impl> {
         }
     }
 
-    /// False: nothing more may be read for now.
+    /// False: reading stops here: the stream has ended, or TLS begins.
     bool element() {
         if (is_bound) {
             if (Element{tape, 0}.is("error", ns::streams)) {

@@ -26,7 +26,7 @@ public:
     void run();   ///< until all have ended, or those who hang are given up
     // --- from another thread
     void await_everybody() const;   ///< all are logged in. Throws std::runtime_error if that does not come about
-    void talk_for(std::chrono::milliseconds time) const;
+    void talk_for(std::chrono::milliseconds time) const;   ///< a stretch to compare with: nothing is expected of it
     void expect_reloads() noexcept { world_.is_reloading = true; }
     void end() noexcept { world_.is_ending = true; }
     bool is_hopeless() const noexcept { return world_.ledger.dropped > 100; }
