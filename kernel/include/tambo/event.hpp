@@ -20,6 +20,8 @@ enum class SessionEvent : std::uint8_t {
     unbound,      ///< the session ends now; last words can still be sent to others
     online,       ///< it became available (RFC 6121 §4.2); the stanza is its initial presence
     offline,      ///< it is no longer available (§4.5); the stanza is the unavailable presence
+    accepted,     ///< Session::accepted() has risen
+    restored,     ///< after a restart: a durable session is there again, without a connection. handled: keep it
     count
 };
 
@@ -48,6 +50,8 @@ struct Event {
     static constexpr auto unbound = SessionEvent::unbound;
     static constexpr auto online = SessionEvent::online;
     static constexpr auto offline = SessionEvent::offline;
+    static constexpr auto accepted = SessionEvent::accepted;
+    static constexpr auto restored = SessionEvent::restored;
     static constexpr auto deliver = AccountEvent::deliver;
     static constexpr auto undelivered = AccountEvent::undelivered;
     static constexpr auto loaded = AccountEvent::loaded;

@@ -144,6 +144,7 @@ public:
     using StepThunk = Task<void> (*)(void*, Handshake&, Stanza);
     using CommandThunk = Task<Result<CommandResult>> (*)(void*, CommandCall);
     using PrefillThunk = Task<CommandCall> (*)(void*, CommandCall);
+    using JournalThunk = void (*)(void*, Account&, const JournalNotice&);
     using HttpThunk = Task<HttpReply> (*)(void*, HttpRequest);
 
     /// Hears an event. Handlers may decide (Verdict) or, if they return void, only watch.
@@ -195,6 +196,13 @@ public:
             phase, space, rank, self,
             [](void* m, const StreamInfo& info, Writer& w) { (static_cast<M*>(m)->*Advertise)(info, w); },
             [](void* m, Handshake& h, Stanza z) -> Task<void> { return (static_cast<M*>(m)->*Step)(h, std::move(z)); });
+    }
+
+    /// What becomes of messages (Journal): `void f(Account&, const JournalNotice&)`, on the home shard of who gets
+    /// them.
+    template <auto Handler, class M>
+    void journal(M* self) {
+        add_journal(self, [](void* m, Account& a, const JournalNotice& n) { (static_cast<M*>(m)->*Handler)(a, n); });
     }
 
     /// Named per-session timers (Session::arm): `void f(Session&)`.
@@ -281,6 +289,7 @@ protected:
     virtual void add_iq(std::string_view space, std::string_view name, Scope, void* self, IqThunk, IqTaskThunk) = 0;
     virtual void add_element(std::string_view space, void* self, ElementThunk) = 0;
     virtual void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) = 0;
+    virtual void add_journal(void* self, JournalThunk) = 0;
     virtual void add_timer(std::string_view name, void* self, TimerThunk) = 0;
     virtual void add_tick(Duration, void* self, TickThunk) = 0;
     virtual void add_command(Command, void* self, CommandThunk, PrefillThunk) = 0;

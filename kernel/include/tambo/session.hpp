@@ -71,13 +71,35 @@ public:
     virtual void drop_link() = 0;
 
     // --- what makes a session resumable; used by one module at a time (stream management)
-    /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends.
+    /// From now on each stanza sent is kept until acknowledged. Above `max_kept` stanzas the session ends. Stanzas are
+    /// numbered from 1 at the first call.
     virtual void keep_sent(std::size_t max_kept) = 0;
     virtual bool keeps_sent() const noexcept = 0;
     virtual std::size_t kept() const noexcept = 0;
-    virtual void acknowledge(std::size_t oldest) = 0;   ///< drops that many from the front
-    virtual void resend_kept() = 0;                     ///< after a resumption, in order, unchanged
-    virtual std::vector<Stanza> take_kept() = 0;        ///< at the end: what the client never confirmed
+    virtual std::uint64_t kept_bytes() const noexcept = 0;     ///< about: what they take in memory
+    virtual std::uint64_t last_number() const noexcept = 0;    ///< of the last one sent
+    virtual std::uint64_t acknowledged() const noexcept = 0;   ///< all up to this number are
+    /// All stanzas up to that number arrived. Of a session that was restored, the number may lie above last_number():
+    /// in its life before it was sent more than anybody remembers.
+    virtual void acknowledge(std::uint64_t up_to) = 0;
+    virtual void resend_kept() = 0;   ///< after a resumption, in order, unchanged
+    /// At the end: what the client never confirmed, without what the journal keeps (that returns by itself).
+    virtual std::vector<Stanza> take_kept() = 0;
+    /// So many of the client's stanzas (received()) are taken care of: committed, acknowledged by their recipients, or
+    /// of no further consequence. Of a durable session: as far as that is itself on disk. Event::accepted says when it
+    /// has risen.
+    virtual std::uint64_t accepted() const noexcept = 0;
+    /// From now on what is needed to resume it is kept on disk, in the commits of the journal: counters, presence,
+    /// slots that are durable. After a restart it comes back without a connection (Event::restored).
+    virtual void make_durable() = 0;
+    virtual bool is_durable() const noexcept = 0;
+    virtual bool was_restored() const noexcept = 0;   ///< it came back so, and its client has not yet
+    /// Random, never 0, never of another session.
+    virtual std::uint64_t device() const noexcept = 0;
+    /// A client without XEP-0198 that says what it has (Journal::confirm): it holds entries until it does.
+    virtual void set_confirming(bool confirms) = 0;
+    /// It acknowledges or confirms: what is sent to it can be held by it.
+    virtual bool holds() const noexcept = 0;
     /// Ends a session that has no connection (or has one: then as by </stream>).
     virtual void end() = 0;
 
@@ -145,6 +167,7 @@ struct SlotInfo {
     int version = 0;
     std::size_t size = 0;
     bool can_upgrade = false;   ///< it can read what older versions held
+    bool is_durable = false;    ///< it comes back with a session after a restart
 };
 
 namespace detail {
@@ -159,6 +182,9 @@ TAMBO_API void declare_slot(SlotInfo info);
 /// T::upgrade(int from, std::string_view bytes, T&)` when it is next looked at, without any old code; if that says no,
 /// or the session had its slot from something else, a fresh T. A build that has no upgrade() for what is there, one
 /// with an older version, or with another layout under the same version, is refused.
+///
+/// With `static constexpr bool durable = true` in T, it comes back with a durable session after a restart, by the same
+/// rules. Times in it are then wall-clock times.
 template <class T>
 class Slot {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 64, "a slot is small plain data");
@@ -166,9 +192,16 @@ class Slot {
         { T::upgrade(int{}, std::string_view{}, t) } -> std::same_as<bool>;
     };
 
+    static constexpr bool is_durable() noexcept {
+        if constexpr (requires { T::durable; })
+            return T::durable;
+        else
+            return false;
+    }
+
 public:
     explicit Slot(std::string name) : name_(std::move(name)) {
-        detail::declare_slot({name_, T::version, sizeof(T), can_upgrade});
+        detail::declare_slot({name_, T::version, sizeof(T), can_upgrade, is_durable()});
     }
 
     /// Reference into the session; good for this turn.

@@ -2,14 +2,55 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <tambo/jid.hpp>
 #include <tambo/result.hpp>
 #include <tambo/xml.hpp>
 
 namespace tambo {
+
+namespace detail {
+
+/// What a client sent and waits to have counted (XEP-0198) leaves a trail: it goes along with the stanza, from shard to
+/// shard, is not copied with it, and says to its origin when it ends. The kernel's own.
+class TAMBO_API Trail {
+public:
+    struct Origin;   ///< a session, as others may know it
+
+    Trail() = default;
+    Trail(std::shared_ptr<Origin> origin, std::uint64_t number) noexcept
+        : origin_(std::move(origin)), number_(number) {}
+    Trail(Trail&& other) noexcept = default;
+    Trail& operator=(Trail&& other) noexcept {
+        if (this != &other) {
+            end();
+            origin_ = std::move(other.origin_);
+            number_ = other.number_;
+        }
+        return *this;
+    }
+    Trail(const Trail&) noexcept {}                             // NOLINT: a copy of a stanza is a stanza of its own
+    Trail& operator=(const Trail&) noexcept { return *this; }   // NOLINT: likewise
+    ~Trail() { end(); }
+
+    explicit operator bool() const noexcept { return origin_ != nullptr; }
+    const std::shared_ptr<Origin>& origin() const noexcept { return origin_; }
+    std::uint64_t number() const noexcept { return number_; }
+    void end() noexcept {
+        if (origin_) settle();
+    }
+
+private:
+    void settle() noexcept;
+    std::shared_ptr<Origin> origin_;
+    std::uint64_t number_ = 0;
+};
+
+}   // namespace detail
 
 /// A message, presence, iq, or (kind `other`) a stream-level element such as XEP-0198's <r/>.
 ///
@@ -66,6 +107,9 @@ public:
     void write(std::string& out) const;
     std::string str() const;
 
+    /// Its place in the journal of the account that it is delivered to; 0: it is not in there. Copies have it, too.
+    std::uint64_t sequence() const noexcept { return sequence_; }
+
     /// The answer to this iq, addressed back, empty.
     Stanza result() const;
     /// RFC 6120 §8.3: this stanza sent back as an error, without its payload. Never call it on an error.
@@ -81,6 +125,8 @@ public:
     const std::string& extra() const noexcept { return extra_; }
     void set_extra(std::string extra) { extra_ = std::move(extra); }
     std::string_view name() const noexcept;   ///< element name; also of kind `other`
+    void set_sequence(std::uint64_t sequence) noexcept { sequence_ = sequence; }
+    detail::Trail& trail() noexcept { return trail_; }
 
 private:
     static Stanza made(Kind kind, const Jid& from, const Jid& to, std::string_view type, std::string_view id);
@@ -94,6 +140,8 @@ private:
     Jid from_, to_;
     std::string id_, type_, lang_, extra_;
     mutable Tape tape_;
+    std::uint64_t sequence_ = 0;
+    detail::Trail trail_;
 };
 
 /// What an IQ handler says: a result with or without content, or an error.

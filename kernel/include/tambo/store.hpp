@@ -1,4 +1,4 @@
-// Keeping things: what modules ask (KeyValue, Journal), and what a store plugin answers (StoreDriver).
+// Keeping things: what modules ask (KeyValue; of messages: journal.hpp), and what a store plugin answers (StoreDriver).
 #pragma once
 
 #include <atomic>
@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -32,16 +33,44 @@ struct ResidentRow {
     std::string table, key, value;
 };
 
-/// One message that waits for its owner.
+/// A device that was given an entry and has not acknowledged it yet.
+struct Holder {
+    std::uint64_t device = 0;   ///< Session::device()
+    std::uint64_t number = 0;   ///< as which of its stanzas; 0: it has no number yet, so it was not written
+    bool operator==(const Holder&) const = default;
+};
+
+/// One message that must not be lost, in its owner's journal.
 struct JournalEntry {
-    std::uint64_t sequence = 0;   ///< given by the store, rising per owner, never reused
+    std::uint64_t sequence = 0;   ///< rising per owner
     Time time{};                  ///< when the server took it
     std::string id;               ///< stable id (XEP-0359 form)
     std::string stanza;           ///< whole, as XML
+    /// Who sent it, if that is a session that can be resumed here, and as which of its stanzas: what such a client
+    /// sends again after a crash is recognised by it.
+    std::uint64_t origin = 0, origin_number = 0;
+    std::vector<Holder> holders;
 };
 
+/// Of an account: what there is in its journal.
 struct JournalState {
     std::uint64_t count = 0, bytes = 0, last_sequence = 0;
+};
+
+/// What is kept of a session that can be resumed, beside what its journal entries say.
+struct KeptSession {
+    std::uint64_t device = 0;   ///< random, never 0
+    std::string resource;
+    std::uint64_t accepted = 0;       ///< so many stanzas of its client are taken care of
+    std::uint64_t acknowledged = 0;   ///< so many stanzas its client has acknowledged
+    std::string state;                ///< the kernel's own form
+};
+
+/// What survives what, and what it costs ([journal] durability).
+enum class Durability : std::uint8_t {
+    fast,     ///< delivered at once, counted (h) when committed; commits survive the process, not a loss of power
+    commit,   ///< delivered and counted when committed; the same
+    fsync,    ///< delivered and counted when committed; commits survive a loss of power
 };
 
 /// How many rows of an owner a table has.
@@ -73,15 +102,34 @@ public:
     virtual std::vector<std::string> owners(Space, std::string_view table, std::string_view after,
                                             std::size_t limit) = 0;
 
-    virtual std::uint64_t journal_append(std::string_view owner, Time, std::string_view id,
-                                         std::string_view stanza) = 0;
+    /// The entry's sequence is above all that the owner's journal ever had. An owner that has no journal yet gets one.
+    virtual void journal_append(std::string_view owner, const JournalEntry& entry) = 0;
+    /// Whole entries behind `after`, in order.
     virtual std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) = 0;
-    virtual void journal_erase(std::string_view owner, std::uint64_t up_to) = 0;   ///< that one included
+    /// Who has it now, in the place of what was said before. No such entry: nothing happens.
+    virtual void journal_hold(std::string_view owner, std::uint64_t sequence, std::span<const Holder> holders) = 0;
+    virtual void journal_erase(std::string_view owner, std::span<const std::uint64_t> sequences) = 0;
     virtual JournalState journal_state(std::string_view owner) = 0;
+    /// Whole entries that somebody holds, in order.
+    virtual std::vector<JournalEntry> journal_held(std::string_view owner) = 0;
+    /// Entries in anybody's journal that this device sent behind its stanza number `after`, in the order of numbers.
+    virtual std::vector<JournalEntry> journal_sent(std::uint64_t device, std::uint64_t after) = 0;
+
+    /// In the place of what was kept of that device.
+    virtual void session_put(std::string_view owner, const KeptSession& session) = 0;
+    /// Only the two counters of a device that is kept already; if it is not, nothing happens.
+    virtual void session_count(std::uint64_t device, std::uint64_t accepted, std::uint64_t acknowledged) = 0;
+    virtual void session_erase(std::uint64_t device) = 0;
+    virtual std::vector<KeptSession> sessions(std::string_view owner) = 0;
+    /// Who has kept sessions, in order, behind `after`.
+    virtual std::vector<std::string> session_owners(std::string_view after, std::size_t limit) = 0;
+
+    /// What a commit has to survive from now on. Between two transactions. A driver that can't says so by throwing.
+    virtual void promise(Durability durability) = 0;
 
     virtual void erase_owner(std::string_view owner) = 0;   ///< everything, everywhere
     /// All that is there of this owner, table by table, in order; counted, not remembered: it proves what erase_owner
-    /// did. What waits in the journal is "journal".
+    /// did. What is in the journal is "journal", sessions are "session".
     virtual std::vector<TableCount> count(std::string_view owner) = 0;
 
     /// A driver that keeps something only in memory gives it to the next one when its plugin is swapped; between two
@@ -121,13 +169,6 @@ public:
     virtual Later<Result<Nothing>> erase(std::string table, std::string owner, std::string key) = 0;
     virtual Later<Result<Rows>> list(std::string table, std::string owner) = 0;
     virtual Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) = 0;
-
-    virtual Later<Result<std::uint64_t>> journal_append(std::string owner, Time, std::string id,
-                                                        std::string stanza) = 0;
-    virtual Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after,
-                                                                  std::size_t limit) = 0;
-    virtual Later<Result<Nothing>> journal_erase(std::string owner, std::uint64_t up_to) = 0;
-    virtual Later<Result<JournalState>> journal_state(std::string owner) = 0;
 
     virtual Later<Result<Nothing>> erase_owner(std::string owner) = 0;
 
