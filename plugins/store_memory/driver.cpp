@@ -1,10 +1,13 @@
 #include "driver.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -80,46 +83,39 @@ public:
         return found;
     }
 
-    std::uint64_t journal_append(std::string_view owner, Time time, std::string_view id,
-                                 std::string_view stanza) override {
+    void journal_append(std::string_view owner, const JournalEntry& entry) override {
         auto& owned = make(owner);
-        undo_.emplace_back([this, owner = std::string{owner}, before = owned.state] {
+        if (entry.sequence <= owned.state.last_sequence) throw std::logic_error{"a sequence that is not a new one"};
+        undo_.emplace_back([this, owner = std::string{owner}, sequence = entry.sequence, before = owned.state] {
             auto& mine = make(owner);
-            mine.journal.pop_back();
+            mine.journal.erase(sequence);
             mine.state = before;
         });
-        auto& state = owned.state;
-        owned.journal.push_back({++state.last_sequence, time, std::string{id}, std::string{stanza}});
-        ++state.count;
-        state.bytes += stanza.size();
-        return state.last_sequence;
+        owned.journal.emplace(entry.sequence, entry);
+        owned.state = {owned.state.count + 1, owned.state.bytes + entry.stanza.size(), entry.sequence};
     }
 
     std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) override {
+        std::vector<JournalEntry> found;
         auto* owned = find(owner);
-        if (!owned) return {};
-        const auto first = std::ranges::upper_bound(owned->journal, after, {}, &JournalEntry::sequence);
-        const auto left = static_cast<std::size_t>(owned->journal.end() - first);
-        return {first, first + static_cast<std::ptrdiff_t>(std::min(left, limit))};
+        if (!owned) return found;
+        for (auto at = owned->journal.upper_bound(after); at != owned->journal.end() && found.size() < limit; ++at)
+            found.push_back(at->second);
+        return found;
     }
 
-    void journal_erase(std::string_view owner, std::uint64_t up_to) override {
-        auto* owned = find(owner);
-        if (!owned) return;
-        std::vector<JournalEntry> gone;
-        const auto before = owned->state;
-        while (!owned->journal.empty() && owned->journal.front().sequence <= up_to) {
-            auto& entry = owned->journal.front();
-            --owned->state.count;
-            owned->state.bytes -= entry.stanza.size();
-            gone.push_back(std::move(entry));
-            owned->journal.pop_front();
-        }
-        undo_.emplace_back([this, owner = std::string{owner}, before, gone = std::move(gone)] {
-            auto& mine = make(owner);
-            mine.journal.insert(mine.journal.begin(), gone.begin(), gone.end());
-            mine.state = before;
+    void journal_hold(std::string_view owner, std::uint64_t sequence, std::span<const Holder> holders) override {
+        auto* entry = find(owner, sequence);
+        if (!entry) return;
+        undo_.emplace_back([this, owner = std::string{owner}, sequence, before = entry->holders] {
+            if (auto* mine = find(owner, sequence)) mine->holders = before;
         });
+        entry->holders.assign(holders.begin(), holders.end());
+    }
+
+    void journal_erase(std::string_view owner, std::span<const std::uint64_t> sequences) override {
+        for (const auto sequence : sequences)
+            if (find(owner, sequence)) erase_entry(owner, sequence);
     }
 
     JournalState journal_state(std::string_view owner) override {
@@ -127,13 +123,76 @@ public:
         return owned ? owned->state : JournalState{};
     }
 
+    std::vector<JournalEntry> journal_held(std::string_view owner) override {
+        std::vector<JournalEntry> found;
+        if (auto* owned = find(owner))
+            for (const auto& [sequence, entry] : owned->journal)
+                if (!entry.holders.empty()) found.push_back(entry);
+        return found;
+    }
+
+    // Asked only when a session comes back whose sender is to be recognised: looking at all that there is will do.
+    std::vector<JournalEntry> journal_sent(std::uint64_t device, std::uint64_t after) override {
+        std::vector<JournalEntry> found;
+        for (const auto& [owner, owned] : owners_)
+            for (const auto& [sequence, entry] : owned.journal)
+                if (entry.origin == device && entry.origin_number > after) found.push_back(entry);
+        std::ranges::sort(found, {}, &JournalEntry::origin_number);
+        return found;
+    }
+
+    void session_put(std::string_view owner, const KeptSession& session) override {
+        session_erase(session.device);
+        make(owner).sessions.emplace(session.device, session);
+        devices_.emplace(session.device, owner);
+        undo_.emplace_back([this, device = session.device] { take_session(device); });
+    }
+    void session_count(std::uint64_t device, std::uint64_t accepted, std::uint64_t acknowledged) override {
+        auto* session = find_session(device);
+        if (!session) return;
+        undo_.emplace_back([this, device, before = *session] {
+            if (auto* mine = find_session(device)) *mine = before;
+        });
+        session->accepted = accepted;
+        session->acknowledged = acknowledged;
+    }
+    void session_erase(std::uint64_t device) override {
+        const auto known = devices_.find(device);
+        if (known == devices_.end()) return;
+        const auto owner = known->second;
+        undo_.emplace_back([this, owner, before = take_session(device)] {
+            make(owner).sessions.emplace(before.device, before);
+            devices_.emplace(before.device, owner);
+        });
+    }
+    std::vector<KeptSession> sessions(std::string_view owner) override {
+        std::vector<KeptSession> found;
+        if (auto* owned = find(owner))
+            for (const auto& [device, session] : owned->sessions) found.push_back(session);
+        return found;
+    }
+    std::vector<std::string> session_owners(std::string_view after, std::size_t limit) override {
+        std::vector<std::string> found;
+        for (auto at = owners_.upper_bound(after); at != owners_.end() && found.size() < limit; ++at)
+            if (!at->second.sessions.empty()) found.push_back(at->first);
+        return found;
+    }
+
+    void promise(Durability durability) override {
+        if (durability == Durability::fsync)
+            throw std::runtime_error{
+                "store_memory keeps nothing on a disk; set [journal] durability = fast, or load a store that does"};
+    }
+
     void erase_owner(std::string_view owner) override {
         const auto at = owners_.find(owner);
         if (at == owners_.end()) return;
+        for (const auto& [device, session] : at->second.sessions) devices_.erase(device);
         // std::function wants to be copied, a map's node does not: hence the shared_ptr.
         auto node = std::make_shared<Owners::node_type>(owners_.extract(at));
         undo_.emplace_back([this, node] {
             owners_.erase(node->key());
+            for (const auto& [device, session] : node->mapped().sessions) devices_.emplace(device, node->key());
             owners_.insert(std::move(*node));
         });
     }
@@ -145,9 +204,10 @@ public:
         for (const auto* rows : {&owned->resident, &owned->items})
             for (const auto& [key, value] : *rows) ++tables[key.first];
         std::vector<TableCount> found;
-        found.reserve(tables.size() + 1);
+        found.reserve(tables.size() + 2);
         for (const auto& [table, rows] : tables) found.push_back({table, rows});
         if (!owned->journal.empty()) found.push_back({"journal", owned->journal.size()});
+        if (!owned->sessions.empty()) found.push_back({"session", owned->sessions.size()});
         return found;
     }
 
@@ -155,8 +215,12 @@ public:
     bool take_over(std::string_view kept) override {
         if (kept.empty()) return true;   // what was there before kept everything on disk
         auto owners = unpack(kept);
-        if (owners) owners_ = std::move(*owners);
-        return owners.has_value();
+        if (!owners) return false;
+        owners_ = std::move(*owners);
+        devices_.clear();
+        for (const auto& [owner, owned] : owners_)
+            for (const auto& [device, session] : owned.sessions) devices_.emplace(device, owner);
+        return true;
     }
 
 private:
@@ -167,6 +231,34 @@ private:
     Belongings& make(std::string_view owner) {
         auto* owned = find(owner);
         return owned ? *owned : owners_[std::string{owner}];
+    }
+
+    JournalEntry* find(std::string_view owner, std::uint64_t sequence) {
+        auto* owned = find(owner);
+        if (!owned) return nullptr;
+        const auto at = owned->journal.find(sequence);
+        return at == owned->journal.end() ? nullptr : &at->second;
+    }
+    KeptSession* find_session(std::uint64_t device) {
+        const auto known = devices_.find(device);
+        return known == devices_.end() ? nullptr : &make(known->second).sessions.at(device);
+    }
+    KeptSession take_session(std::uint64_t device) {
+        const auto known = devices_.extract(device);
+        return std::move(make(known.mapped()).sessions.extract(device).mapped());
+    }
+
+    void erase_entry(std::string_view owner, std::uint64_t sequence) {
+        auto& owned = make(owner);
+        const auto before = owned.state;
+        auto entry = std::move(owned.journal.extract(sequence).mapped());
+        --owned.state.count;
+        owned.state.bytes -= entry.stanza.size();
+        undo_.emplace_back([this, owner = std::string{owner}, before, entry = std::move(entry)] {
+            auto& mine = make(owner);
+            mine.journal.emplace(entry.sequence, entry);
+            mine.state = before;
+        });
     }
 
     void restore_later(Space space, std::string_view owner, const Key& key) {
@@ -184,7 +276,8 @@ private:
     }
 
     Owners owners_;
-    std::vector<std::function<void()>> undo_;   // newest last
+    std::unordered_map<std::uint64_t, std::string> devices_;   // whose it is
+    std::vector<std::function<void()>> undo_;                  // newest last
 };
 
 }   // namespace

@@ -1,5 +1,5 @@
-// A store that forgets: everything is kept in memory and is gone when the server ends, and also when this plugin is
-// swapped for another version or another store (the driver lives on the store thread, where save() can't see it).
+// A store that forgets: everything is kept in memory and is gone when the server ends, or another store takes its
+// place. The next version of this plugin gets it all.
 #include <tambo/tambo.hpp>
 
 #include "driver.hpp"
@@ -17,4 +17,4 @@ public:
 
 }   // namespace
 
-TAMBO_MODULE(StoreMemory, "store_memory", "0.1.0", 1)
+TAMBO_MODULE(StoreMemory, "store_memory", "0.2.0", 1)

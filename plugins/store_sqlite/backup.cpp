@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "database.hpp"
+#include "schema.hpp"
 
 namespace tambo::sqlite {
 

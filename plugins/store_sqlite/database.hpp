@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -85,6 +86,21 @@ struct Blob {
     std::string_view bytes;
 };
 
+/// A value, or NULL.
+template <class T>
+struct Unless {
+    bool is_null;
+    T value;
+};
+
+/// A count for SQLite, which knows signed numbers only: the highest one stands for all that is above it.
+inline std::int64_t at_most(std::uint64_t n) noexcept {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    return n > static_cast<std::uint64_t>(most) ? most : static_cast<std::int64_t>(n);
+}
+/// A number that is only compared for equality: all 64 bits of it.
+inline std::int64_t bits(std::uint64_t n) noexcept { return static_cast<std::int64_t>(n); }
+
 /// A prepared statement, made at its first use and kept. `run`/`query` bind in order; views are borrowed until they
 /// return.
 class Statement {
@@ -143,6 +159,13 @@ private:
         db_.check(sqlite3_bind_blob64(handle_, index, start(blob.bytes), blob.bytes.size(), SQLITE_STATIC));
     }
     void bind(int index, std::int64_t number) { db_.check(sqlite3_bind_int64(handle_, index, number)); }
+    template <class T>
+    void bind(int index, const Unless<T>& value) {
+        if (value.is_null)
+            db_.check(sqlite3_bind_null(handle_, index));
+        else
+            bind(index, value.value);
+    }
 
     Database& db_;
     std::string sql_;
@@ -164,8 +187,5 @@ inline std::string ask_text(Database& db, const std::string& sql) {
     });
     return answer;
 }
-
-/// Is this file ours, and are we its equal? Reads only; throws if not.
-void recognise(Database& db);
 
 }   // namespace tambo::sqlite

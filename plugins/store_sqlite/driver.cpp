@@ -1,11 +1,8 @@
 #include "driver.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <limits>
-#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -18,34 +15,13 @@
 #include <fmt/format.h>
 
 #include "database.hpp"
+#include "journal_tables.hpp"
+#include "schema.hpp"
+#include "session_table.hpp"
 
 namespace tambo::sqlite {
 
 namespace {
-
-constexpr int application_id = 0x746d626f;   // "tmbo", so that file(1) and we know our own
-
-// What brings a file from version n to n + 1, in one transaction each. Never change a line that was released: append.
-// Keys are blobs: they may hold anything, and compare as bytes. Journal entries lie in the order in which they came,
-// with a narrow index of numbers: clustered by owner, each would dirty a page of its own (measured: five times slower).
-constexpr std::array migrations{
-    R"(CREATE TABLE resident(owner TEXT NOT NULL, tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-                             PRIMARY KEY(owner, tbl, key)) WITHOUT ROWID;
-       CREATE TABLE items(owner TEXT NOT NULL, tbl TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
-                          PRIMARY KEY(owner, tbl, key)) WITHOUT ROWID;
-       CREATE INDEX items_by_table ON items(tbl, owner);
-       CREATE TABLE journal_owner(number INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, count INTEGER NOT NULL,
-                                  bytes INTEGER NOT NULL, last INTEGER NOT NULL);
-       CREATE TABLE journal(place INTEGER PRIMARY KEY, owner INTEGER NOT NULL, seq INTEGER NOT NULL,
-                            time INTEGER NOT NULL, id TEXT NOT NULL, stanza BLOB NOT NULL);
-       CREATE UNIQUE INDEX journal_by_owner ON journal(owner, seq);)",
-};
-constexpr int known_version = static_cast<int>(migrations.size());
-
-std::int64_t to_integer(std::uint64_t n) {
-    constexpr auto most = std::numeric_limits<std::int64_t>::max();
-    return n > static_cast<std::uint64_t>(most) ? most : static_cast<std::int64_t>(n);
-}
 
 /// Makes the file with the right mode. An existing one is not even opened here: closing it would drop the locks that
 /// another connection of this process holds on it (POSIX record locks; sqlite.org/howtocorrupt.html §2.2).
@@ -67,46 +43,6 @@ void make_file(const std::filesystem::path& file) {
                         std::generic_category().message(errno))};
 }
 
-}   // namespace
-
-void recognise(Database& db) {
-    const auto version = ask_number(db, "PRAGMA user_version");
-    const auto program = ask_number(db, "PRAGMA application_id");
-    const bool is_new = version == 0 && program == 0 && ask_number(db, "SELECT count(*) FROM sqlite_schema") == 0;
-    if (is_new) return;
-    if (program != application_id || version < 1)
-        throw std::runtime_error{
-            fmt::format("{}: is a database of another program; nothing was changed. Name another file "
-                        "in [module store_sqlite] file",
-                        db.file())};
-    if (version > known_version)
-        throw std::runtime_error{
-            fmt::format("{}: was written by a newer tambo (schema {}, this one knows {}); nothing was "
-                        "changed. Run the newer version, or put a backup of the older one in its place",
-                        db.file(), version, known_version)};
-}
-
-namespace {
-
-void migrate(Database& db) {
-    for (auto version = ask_number(db, "PRAGMA user_version"); version < known_version;
-         version = ask_number(db, "PRAGMA user_version")) {
-        db.execute("BEGIN EXCLUSIVE");
-        try {
-            // Asked again under the lock: another server in this folder may have been quicker.
-            if (ask_number(db, "PRAGMA user_version") == version) {
-                db.execute(migrations[static_cast<std::size_t>(version)]);
-                db.execute(fmt::format("PRAGMA application_id = {}", application_id));
-                db.execute(fmt::format("PRAGMA user_version = {}", version + 1));
-            }
-            db.execute("COMMIT");
-        } catch (...) {
-            if (db.is_in_transaction()) sqlite3_exec(db.get(), "ROLLBACK", nullptr, nullptr, nullptr);
-            throw;
-        }
-    }
-}
-
 void quick_check(Database& db) {
     const auto verdict = ask_text(db, "PRAGMA quick_check(1)");
     if (verdict != "ok")
@@ -123,8 +59,7 @@ void configure(Database& db, const Settings& settings) {
             fmt::format("{}: its file system allows no write-ahead log (journal mode is \"{}\"); put it "
                         "on a local disk",
                         db.file(), mode)};
-    constexpr std::array names{"OFF", "NORMAL", "FULL"};
-    db.execute(fmt::format("PRAGMA synchronous = {}", names[static_cast<std::size_t>(settings.synchronous)]));
+    db.execute("PRAGMA synchronous = NORMAL");   // until promise() says more
     const auto cache_kib = std::clamp<std::uint64_t>(settings.cache_bytes / 1024, 64, std::uint64_t{1} << 30);
     db.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib));
     db.execute("PRAGMA temp_store = MEMORY");
@@ -155,19 +90,16 @@ public:
 
     // IMMEDIATE: to be refused at once is better than in the middle of a batch.
     void begin() override {
-        states_.clear();
+        journal_.start_over();
         begin_.run();
     }
     void commit() override {
-        for (const auto& [owner, cached] : states_)
-            if (cached.is_changed)
-                write_state_.run(to_integer(cached.state.count), to_integer(cached.state.bytes),
-                                 to_integer(cached.state.last_sequence), cached.number);
+        journal_.settle();
         commit_.run();
-        states_.clear();
+        journal_.start_over();
     }
     void rollback() noexcept override {
-        states_.clear();
+        journal_.start_over();
         // Some failures (a full disk) have ended the transaction already.
         if (db_.is_in_transaction()) sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
     }
@@ -202,54 +134,46 @@ public:
                                     std::size_t limit) override {
         std::vector<std::string> found;
         auto& owners = rows(space).owners;
-        owners.query([&] { found.push_back(owners.bytes(0)); }, table, after, to_integer(limit));
+        owners.query([&] { found.push_back(owners.bytes(0)); }, table, after, at_most(limit));
         return found;
     }
 
-    std::uint64_t journal_append(std::string_view owner, Time time, std::string_view id,
-                                 std::string_view stanza) override {
-        auto& cached = state(owner);
-        if (cached.number == 0) cached.number = number_owner(owner);
-        auto next = cached.state;
-        ++next.last_sequence;
-        ++next.count;
-        next.bytes += stanza.size();
-        append_.run(cached.number, to_integer(next.last_sequence), std::int64_t{time.time_since_epoch().count()}, id,
-                    Blob{stanza});
-        cached = {cached.number, next, true};
-        return next.last_sequence;
-    }
+    void journal_append(std::string_view owner, const JournalEntry& entry) override { journal_.append(owner, entry); }
     std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) override {
-        std::vector<JournalEntry> found;
-        read_.query(
-            [&] {
-                found.push_back(
-                    {read_.number(0), Time{Time::duration{read_.integer(1)}}, read_.bytes(2), read_.bytes(3)});
-            },
-            state(owner).number, to_integer(after), to_integer(limit));
-        return found;
+        return journal_.read(owner, after, limit);
     }
-    void journal_erase(std::string_view owner, std::uint64_t up_to) override {
-        auto& cached = state(owner);
-        if (cached.state.count == 0) return;
-        auto next = cached.state;
-        sum_.query(
-            [&] {
-                next.count -= std::min(next.count, sum_.number(0));
-                next.bytes -= std::min(next.bytes, sum_.number(1));
-            },
-            cached.number, to_integer(up_to));
-        drop_.run(cached.number, to_integer(up_to));
-        cached = {cached.number, next, true};
+    void journal_hold(std::string_view owner, std::uint64_t sequence, std::span<const Holder> holders) override {
+        journal_.hold(owner, sequence, holders);
     }
-    JournalState journal_state(std::string_view owner) override { return state(owner).state; }
+    void journal_erase(std::string_view owner, std::span<const std::uint64_t> sequences) override {
+        journal_.erase(owner, sequences);
+    }
+    JournalState journal_state(std::string_view owner) override { return journal_.state(owner); }
+    std::vector<JournalEntry> journal_held(std::string_view owner) override { return journal_.held(owner); }
+    std::vector<JournalEntry> journal_sent(std::uint64_t device, std::uint64_t after) override {
+        return journal_.sent(device, after);
+    }
+
+    void session_put(std::string_view owner, const KeptSession& session) override { sessions_.put(owner, session); }
+    void session_count(std::uint64_t device, std::uint64_t accepted, std::uint64_t acknowledged) override {
+        sessions_.count(device, accepted, acknowledged);
+    }
+    void session_erase(std::uint64_t device) override { sessions_.erase(device); }
+    std::vector<KeptSession> sessions(std::string_view owner) override { return sessions_.of(owner); }
+    std::vector<std::string> session_owners(std::string_view after, std::size_t limit) override {
+        return sessions_.owners(after, limit);
+    }
+
+    // A log that is written to the end of the file survives the process by itself: only a loss of power needs more.
+    void promise(Durability durability) override {
+        db_.execute(durability == Durability::fsync ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    }
 
     void erase_owner(std::string_view owner) override {
         resident_.forget.run(owner);
         items_.forget.run(owner);
-        forget_journal_.run(state(owner).number);
-        forget_state_.run(owner);
-        states_.erase(states_.find(owner));
+        journal_.forget(owner);
+        sessions_.forget(owner);
     }
 
     std::vector<TableCount> count(std::string_view owner) override {
@@ -259,51 +183,19 @@ public:
     }
 
 private:
-    struct Cached {
-        std::int64_t number = 0;   // of the owner in the journal; 0: none yet
-        JournalState state{};
-        bool is_changed = false;
-    };
-
     RowTable& rows(Space space) noexcept { return space == Space::resident ? resident_ : items_; }
-
-    /// Read once for each transaction and written once at its end, however many entries it appends.
-    Cached& state(std::string_view owner) {
-        if (const auto known = states_.find(owner); known != states_.end()) return known->second;
-        Cached read;
-        read_state_.query(
-            [&] {
-                read.number = read_state_.integer(0);
-                read.state = {read_state_.number(1), read_state_.number(2), read_state_.number(3)};
-            },
-            owner);
-        return states_.emplace(owner, read).first->second;
-    }
-
-    std::int64_t number_owner(std::string_view owner) {
-        add_owner_.run(owner);
-        return sqlite3_last_insert_rowid(db_.get());
-    }
 
     Database db_;
     Statement begin_{db_, "BEGIN IMMEDIATE"}, commit_{db_, "COMMIT"};
     RowTable resident_{db_, "resident"}, items_{db_, "items"};
-    Statement append_{db_, "INSERT INTO journal(owner, seq, time, id, stanza) VALUES(?, ?, ?, ?, ?)"};
-    Statement read_{db_, "SELECT seq, time, id, stanza FROM journal WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?"};
-    Statement sum_{db_, "SELECT count(*), coalesce(sum(length(stanza)), 0) FROM journal WHERE owner = ? AND seq <= ?"};
-    Statement drop_{db_, "DELETE FROM journal WHERE owner = ? AND seq <= ?"};
-    Statement forget_journal_{db_, "DELETE FROM journal WHERE owner = ?"};
-    Statement read_state_{db_, "SELECT number, count, bytes, last FROM journal_owner WHERE owner = ?"};
-    Statement add_owner_{db_, "INSERT INTO journal_owner(owner, count, bytes, last) VALUES(?, 0, 0, 0)"};
-    // Not computed from the journal: a sequence is not given twice, even when all entries are gone.
-    Statement write_state_{db_, "UPDATE journal_owner SET count = ?, bytes = ?, last = ? WHERE number = ?"};
-    Statement forget_state_{db_, "DELETE FROM journal_owner WHERE owner = ?"};
     Statement count_{db_, R"(
         SELECT tbl, count(*) FROM (SELECT tbl FROM resident WHERE owner = ?1 UNION ALL
                                    SELECT tbl FROM items WHERE owner = ?1) GROUP BY tbl
         UNION ALL SELECT 'journal', count(*) FROM journal JOIN journal_owner ON journal.owner = number
-                  WHERE journal_owner.owner = ?1 HAVING count(*) > 0)"};
-    std::map<std::string, Cached, std::less<>> states_;   // of this transaction
+                  WHERE journal_owner.owner = ?1 HAVING count(*) > 0
+        UNION ALL SELECT 'session', count(*) FROM session WHERE owner = ?1 HAVING count(*) > 0)"};
+    JournalTables journal_{db_};
+    SessionTable sessions_{db_};
 };
 
 }   // namespace

@@ -10,13 +10,8 @@
 
 namespace tambo::sqlite {
 
-/// What a commit waits for. `normal` survives a crash of the process, and a crash of the machine without damage, but
-/// the last moments before the latter may be missing; `full` waits for the disk at each commit.
-enum class Synchronous : std::uint8_t { off, normal, full };
-
 struct Settings {
     std::filesystem::path file;
-    Synchronous synchronous = Synchronous::normal;
     std::uint64_t cache_bytes = std::uint64_t{8} << 20;
     std::chrono::milliseconds busy_timeout{5000};   ///< how long to wait while somebody looks at it with sqlite3(1)
     bool check = false;                             ///< read the whole file for damage before using it

@@ -15,13 +15,15 @@ using namespace tambo;
 class StoreSqlite final : public Module {
 public:
     void wire(Wiring& w) override {
+        if (!synchronous_->empty())
+            synchronous_.refuse(
+                "what a commit survives is said by \"durability\" in [journal] now; take this line out");
         if (host().data_folder().empty() && !std::filesystem::path{*file_}.is_absolute())
             throw std::runtime_error{"needs a folder for its database: set [server] data"};
         // The driver is made on the store thread, maybe after this instance is gone: it gets copies of all that it
         // needs.
         const sqlite::Settings settings{
             .file = std::filesystem::path{host().data_folder()} / *file_,   // an absolute file_ stays what it is
-            .synchronous = synchronous(),
             .cache_bytes = cache_->bytes,
             .check = *check_,
         };
@@ -34,22 +36,12 @@ public:
     }
 
 private:
-    sqlite::Synchronous synchronous() const {
-        if (*synchronous_ == "off") return sqlite::Synchronous::off;
-        return *synchronous_ == "full" ? sqlite::Synchronous::full : sqlite::Synchronous::normal;
-    }
-
     Option<std::string> file_{"file", "tambo.db", "the database; relative to the data folder of [server]"};
-    Option<std::string> synchronous_{
-        "synchronous",
-        "normal",
-        "what a commit waits for: off (nothing), normal (safe when the process dies; a power "
-        "cut may cost the last moments), full (safe then as well, slower)",
-        {"off", "normal", "full"}};
+    Option<std::string> synchronous_{"synchronous", "", "not used any more: see durability in [journal]"};
     Option<Size> cache_{"cache", Size{std::uint64_t{8} << 20}, "memory for pages of the database"};
     Option<bool> check_{"check", false, "look for damage in the whole file at start (takes long when it is large)"};
 };
 
 }   // namespace
 
-TAMBO_MODULE(StoreSqlite, "store_sqlite", "0.1.0", 1)
+TAMBO_MODULE(StoreSqlite, "store_sqlite", "0.2.0", 1)

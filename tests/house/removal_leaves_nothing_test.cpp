@@ -38,7 +38,7 @@ protected:
         constexpr auto query =
             "SELECT tbl FROM resident WHERE owner = ?1 UNION SELECT tbl FROM items WHERE owner = ?1 "
             "UNION SELECT 'journal' FROM journal_owner JOIN journal ON journal.owner = number WHERE "
-            "journal_owner.owner = ?1";
+            "journal_owner.owner = ?1 UNION SELECT 'session' FROM session WHERE owner = ?1";
         if (sqlite3_prepare_v2(db, query, -1, &all, nullptr) != SQLITE_OK) throw std::runtime_error{sqlite3_errmsg(db)};
         const std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> finalizing{all, sqlite3_finalize};
         sqlite3_bind_text(all, 1, owner.c_str(), -1, SQLITE_TRANSIENT);

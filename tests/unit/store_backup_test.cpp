@@ -13,13 +13,14 @@
 #include "plugins/store_memory/driver.hpp"
 #include "plugins/store_sqlite/backup.hpp"
 #include "plugins/store_sqlite/driver.hpp"
+#include "store_files.hpp"
 
 namespace {
 
 using namespace tambo;
 namespace fs = std::filesystem;
 
-constexpr auto juliet = "juliet@capulet.lit", romeo = "romeo@montague.lit";
+using store_files::entry, store_files::juliet, store_files::romeo;
 
 class Backup : public testing::Test {
 protected:
@@ -176,7 +177,8 @@ TEST(Drivers, count_what_an_owner_has_and_nothing_when_it_is_erased) {
         driver->put(Space::resident, "roster", juliet, "b", "1");
         driver->put(Space::items, "vcard", juliet, "", "1");
         driver->put(Space::items, "vcard", romeo, "", "1");
-        driver->journal_append(juliet, Time{}, "id", "<message/>");
+        driver->journal_append(juliet, entry(1, "<message/>"));
+        driver->session_put(juliet, {.device = 5, .resource = "r", .accepted = 0, .acknowledged = 0, .state = {}});
         driver->commit();
         const auto all = [&](std::string_view owner) {
             driver->begin();
@@ -185,7 +187,7 @@ TEST(Drivers, count_what_an_owner_has_and_nothing_when_it_is_erased) {
             driver->rollback();
             return text;
         };
-        EXPECT_EQ(all(juliet), "roster 2, vcard 1, journal 1, ");
+        EXPECT_EQ(all(juliet), "roster 2, vcard 1, journal 1, session 1, ");
         driver->begin();
         driver->erase_owner(juliet);
         driver->commit();

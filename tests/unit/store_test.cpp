@@ -5,6 +5,7 @@
 #include <deque>
 #include <future>
 #include <mutex>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -14,10 +15,12 @@
 
 #include "plugins/store_memory/driver.hpp"
 #include "store/store_service.hpp"
+#include "store_files.hpp"
 
 namespace {
 
 using namespace tambo;
+using store_files::entry;
 
 class Lines final : public Log {
 public:
@@ -129,14 +132,27 @@ public:
     std::vector<std::string> owners(Space s, std::string_view t, std::string_view a, std::size_t l) override {
         return real_->owners(s, t, a, l);
     }
-    std::uint64_t journal_append(std::string_view o, Time t, std::string_view i, std::string_view z) override {
-        return real_->journal_append(o, t, i, z);
-    }
+    void journal_append(std::string_view o, const JournalEntry& e) override { real_->journal_append(o, e); }
     std::vector<JournalEntry> journal_read(std::string_view o, std::uint64_t a, std::size_t l) override {
         return real_->journal_read(o, a, l);
     }
-    void journal_erase(std::string_view o, std::uint64_t u) override { real_->journal_erase(o, u); }
+    void journal_hold(std::string_view o, std::uint64_t s, std::span<const Holder> h) override {
+        real_->journal_hold(o, s, h);
+    }
+    void journal_erase(std::string_view o, std::span<const std::uint64_t> s) override { real_->journal_erase(o, s); }
     JournalState journal_state(std::string_view o) override { return real_->journal_state(o); }
+    std::vector<JournalEntry> journal_held(std::string_view o) override { return real_->journal_held(o); }
+    std::vector<JournalEntry> journal_sent(std::uint64_t d, std::uint64_t a) override {
+        return real_->journal_sent(d, a);
+    }
+    void session_put(std::string_view o, const KeptSession& s) override { real_->session_put(o, s); }
+    void session_count(std::uint64_t d, std::uint64_t a, std::uint64_t k) override { real_->session_count(d, a, k); }
+    void session_erase(std::uint64_t d) override { real_->session_erase(d); }
+    std::vector<KeptSession> sessions(std::string_view o) override { return real_->sessions(o); }
+    std::vector<std::string> session_owners(std::string_view a, std::size_t l) override {
+        return real_->session_owners(a, l);
+    }
+    void promise(Durability d) override { real_->promise(d); }
     void erase_owner(std::string_view o) override { real_->erase_owner(o); }
     std::vector<TableCount> count(std::string_view o) override { return real_->count(o); }
 
@@ -239,20 +255,21 @@ TEST_F(TheStore, refuses_only_the_request_that_fails) {
 TEST_F(TheStore, keeps_what_surrounds_many_failing_requests_exactly_once) {
     use();
     auto gate = hold();
-    std::vector<Later<Result<std::uint64_t>>> appends;
     std::vector<Later<Result<Nothing>>> bad;
-    for (int i = 0; i < 40; ++i) {
-        appends.push_back(front->journal_append("romeo@montague.lit", Time{}, "id", "<message/>"));
-        if (i % 3 == 0) bad.push_back(put("x", "bad"));
+    std::size_t answered = 0;
+    for (std::uint64_t n = 1; n <= 40; ++n) {
+        service.submit([n](StoreDriver& d) { d.journal_append("romeo@montague.lit", entry(n)); }, shard.post(),
+                       [&](const std::string& error) { answered += error.empty(); }, true);
+        if (n % 3 == 0) bad.push_back(put("x", "bad"));
     }
     gate.set_value();
-    std::uint64_t expected = 0;
-    for (auto& later : appends) {
-        const auto sequence = shard.wait(std::move(later));
-        ASSERT_TRUE(sequence.has_value());
-        EXPECT_EQ(*sequence, ++expected) << "a job that was run twice must not count twice";
-    }
+    shard.run_until([&] { return answered == 40; });
     for (auto& later : bad) EXPECT_FALSE(shard.wait(std::move(later)).has_value());
+    EXPECT_EQ(service.run([](StoreDriver& d) {
+        if (d.journal_state("romeo@montague.lit").count != 40)
+            throw std::runtime_error{"a job that was run twice counted twice"};
+    }),
+              "");
     EXPECT_EQ(log.count("bad table"), 1U) << "once per cause, not once per request";
 }
 
@@ -376,7 +393,7 @@ TEST_F(TheStore, loads_an_account_in_one_request) {
     use();
     front->put_row("roster", "juliet@capulet.lit", "nurse@capulet.lit", "row");
     front->put_row("block", "juliet@capulet.lit", "paris@capulet.lit", "");
-    front->journal_append("juliet@capulet.lit", Time{}, "id", "<message/>");
+    EXPECT_EQ(service.run([](StoreDriver& d) { d.journal_append("juliet@capulet.lit", entry(1, "<message/>")); }), "");
     std::optional<Result<StoreService::Front::Loaded>> loaded;
     front->load("juliet@capulet.lit", [&](Result<StoreService::Front::Loaded> l) { loaded = std::move(l); });
     shard.run_until([&] { return loaded.has_value(); });
