@@ -114,6 +114,8 @@ Instance::Instance(std::shared_ptr<Image> image, Shard& shard, const Config& con
         module_ = image_->create();
         module_->wire(*this);
         slots_ = std::move(construction.slots);
+        for (const auto& slot : slots_)
+            if (slot.is_durable) wires_.durable_slots.push_back({slot.name, this});
         return;
     } catch (const ConfigError& e) {
         why = e.what();   // keep the text only: the exception's type may live in the module
@@ -264,6 +266,8 @@ void Instance::add_step(Phase phase, std::string_view space, int rank, void* sel
                         StepThunk take) {
     wires_.steps.push_back({phase, std::string{space}, rank, self, advertise, take, this});
 }
+void Instance::add_journal(void* self, JournalThunk thunk) { wires_.on_journal.push_back({self, thunk, this}); }
+
 void Instance::add_timer(std::string_view name, void* self, TimerThunk thunk) {
     wires_.on_timer.push_back({std::string{name}, self, thunk, this});
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "net/connection.hpp"
 #include "shard/shard.hpp"
 
 namespace tambo {
@@ -29,172 +28,6 @@ bool Account::may_see_presence(const Jid& who) const noexcept {
     return c != nullptr && c->from;
 }
 
-// --- slots
-
-void SlotCensus::add(std::string_view name, std::ptrdiff_t n) {
-    auto at = std::ranges::find(counts_, name, [](const auto& c) -> std::string_view { return c.first; });
-    if (at == counts_.end()) at = counts_.emplace(at, std::string{name}, 0);
-    at->second += static_cast<std::uint64_t>(n);
-}
-
-std::uint64_t SlotCensus::count(std::string_view name) const noexcept {
-    const auto at = std::ranges::find(counts_, name, [](const auto& c) -> std::string_view { return c.first; });
-    return at == counts_.end() ? 0 : at->second;
-}
-
-std::string& Slots::at(std::string_view name, SlotCensus* census) {
-    for (auto& [n, bytes] : slots_)
-        if (n == name) return *bytes;
-    if (census != nullptr) census->add(name, 1);
-    return *slots_.emplace_back(std::string{name}, std::make_unique<std::string>()).second;
-}
-
-void Slots::leave(SlotCensus& census) const {
-    for (const auto& [name, bytes] : slots_) census.add(name, -1);
-}
-
-void Slots::clear(SlotCensus& census) {
-    leave(census);
-    slots_.clear();
-}
-
-const std::string* Slots::find(std::string_view name) const noexcept {
-    for (const auto& [n, bytes] : slots_)
-        if (n == name) return bytes.get();
-    return nullptr;
-}
-
-// --- session
-
-LocalSession::LocalSession(LocalAccount& account, Jid jid)
-    : account_(account), jid_(std::move(jid)), since_(account.shard().kernel.clock->now()), active_(since_) {}
-
-LocalSession::~LocalSession() {
-    cancel_timers();
-    if (!ended_) slots_.leave(account_.shard().slots);
-}
-
-void LocalSession::mark_ended() {
-    if (!std::exchange(ended_, true)) slots_.leave(account_.shard().slots);
-}
-
-std::string& LocalSession::slot(std::string_view name) {
-    return slots_.at(name, ended_ ? nullptr : &account_.shard().slots);
-}
-
-Account& LocalSession::account() noexcept { return account_; }
-
-Link LocalSession::link() const noexcept {
-    if (connection_ == nullptr) return {};
-    return {true, connection_->is_secure(), connection_->address(), connection_->codec_name()};
-}
-
-void LocalSession::set_available(const Stanza& presence, int priority) {
-    const bool was_available = is_available();
-    presence_ = std::make_unique<Stanza>(presence);
-    priority_ = priority;
-    if (!was_available) {
-        Stanza initial = presence;   // handlers may look at it while the kept one changes
-        account_.shard().fire(Event::online, *this, &initial);
-    }
-}
-
-void LocalSession::set_unavailable(Stanza& goodbye) {
-    if (!is_available()) return;
-    presence_.reset();
-    priority_ = 0;
-    account_.shard().fire(Event::offline, *this, &goodbye);
-}
-
-void LocalSession::send(Stanza& stanza) {
-    auto& shard = account_.shard();
-    if (ended_ || shard.fire(Event::stanza_out, *this, &stanza).handled) return;
-    if (kept_) {
-        std::string xml;
-        stanza.write(xml);
-        kept_->push_back(std::move(xml));
-    }
-    if (connection_ != nullptr) connection_->write(stanza);
-    ++sent_;
-    shard.figures.out.count(stanza);
-    shard.fire(Event::sent, *this, &stanza);
-    // A client that never acknowledges costs itself its session, not the server its memory.
-    if (kept_ && kept_->size() > max_kept_ && !ended_)
-        close(StreamCondition::policy_violation, "too many stanzas without acknowledgement", {});
-}
-
-void LocalSession::send_element(std::string_view xml) {
-    if (connection_ != nullptr) connection_->write_element(xml);
-}
-
-void LocalSession::close(StreamCondition condition, std::string_view text, std::string_view application) {
-    if (auto* c = std::exchange(connection_, nullptr)) {
-        c->release_session();
-        c->close_stream(condition, text, application);
-    }
-    account_.shard().end_session(*this);
-}
-
-void LocalSession::drop_link() {
-    if (connection_ != nullptr) connection_->drop();
-}
-
-void LocalSession::keep_sent(std::size_t max_kept) {
-    if (!kept_) kept_ = std::make_unique<std::deque<std::string>>();
-    max_kept_ = max_kept;
-}
-
-void LocalSession::acknowledge(std::size_t oldest) {
-    if (!kept_) return;
-    kept_->erase(kept_->begin(), kept_->begin() + static_cast<std::ptrdiff_t>(std::min(oldest, kept_->size())));
-    if (kept_->empty()) kept_->shrink_to_fit();
-}
-
-void LocalSession::resend_kept() {
-    if (!kept_ || connection_ == nullptr) return;
-    for (const auto& xml : *kept_) {
-        if (const auto stanza = Stanza::parse(xml)) connection_->write(*stanza);
-    }
-}
-
-std::vector<Stanza> LocalSession::take_kept() {
-    std::vector<Stanza> taken;
-    if (!kept_) return taken;
-    for (const auto& xml : *kept_) {
-        if (auto stanza = Stanza::parse(xml)) taken.push_back(std::move(*stanza));
-    }
-    kept_->clear();
-    return taken;
-}
-
-void LocalSession::end() {
-    if (auto* c = std::exchange(connection_, nullptr)) {
-        c->release_session();
-        c->close_stream();
-    }
-    account_.shard().end_session(*this);
-}
-
-void LocalSession::arm(std::string_view timer, std::chrono::milliseconds in) {
-    disarm(timer);
-    auto& shard = account_.shard();
-    const auto id = shard.after(in, [&shard, full = jid_, name = std::string{timer}] { shard.run_timer(full, name); });
-    timers_.emplace_back(std::string{timer}, id);
-}
-
-void LocalSession::disarm(std::string_view timer) {
-    std::erase_if(timers_, [&](const auto& t) {
-        if (t.first != timer) return false;
-        account_.shard().cancel(t.second);
-        return true;
-    });
-}
-
-void LocalSession::cancel_timers() noexcept {
-    for (const auto& [name, id] : timers_) account_.shard().cancel(id);
-    timers_.clear();
-}
-
 // --- account
 
 LocalAccount::LocalAccount(Shard& shard, Jid jid) : shard_(shard), jid_(std::move(jid)) {}
@@ -219,7 +52,27 @@ void LocalAccount::loaded(StoreService::Front::Loaded data, bool exists) {
     exists_ = exists;
     state_ = State::loaded;
     shard_.fire(Event::loaded, *this);
+    if (!data.sessions.empty()) restore_sessions(std::move(data.sessions), std::move(data.held));
     for (auto& job : std::exchange(waiting_, {})) job(true);
+}
+
+void LocalAccount::restore_sessions(std::vector<StoreService::Front::Loaded::Kept> kept,
+                                    std::vector<JournalEntry> held) {
+    for (const auto& [session, sent] : kept) {
+        const auto full = jid_.with_resource(session.resource);
+        if (full && exists_ && find_local(full->resource()) == nullptr && add_session(*full).restore(session, sent))
+            continue;
+        shard_.kernel.log->warning("a session of {} cannot come back: what was kept of it cannot be read", jid_.text());
+        shard_.journal.forget_device(session.device);
+        auto* unreadable = full ? find_local(full->resource()) : nullptr;
+        if (unreadable != nullptr && !unreadable->is_durable()) shard_.end_session(*unreadable);
+    }
+    shard_.journal.restore(*this, std::move(held));
+    const std::vector<Session*> restored{sessions_};
+    for (Session* s : restored) {
+        auto& session = static_cast<LocalSession&>(*s);
+        if (!shard_.fire(Event::restored, session).handled) shard_.end_session(session);
+    }
 }
 
 void LocalAccount::load_failed() {
@@ -301,6 +154,11 @@ void LocalAccount::each_row(std::string_view table,
 
 void LocalAccount::arrive(Stanza& stanza) {
     last_used = shard_.steady();
+    dispatch(stanza);
+    if (stanza.sequence() != 0) shard_.journal.settle(*this, stanza.sequence());
+}
+
+void LocalAccount::dispatch(Stanza& stanza) {
     const auto outcome = shard_.fire(Event::deliver, *this, &stanza);
     if (outcome.faulted) shard_.bounce(stanza, {Condition::internal_server_error, {}});
     if (outcome.handled || outcome.faulted) return;

@@ -11,8 +11,8 @@ namespace {
 
 template <class Event>
 using Names = std::array<std::string_view, static_cast<std::size_t>(Event::count)>;
-constexpr Names<SessionEvent> session_events{"stanza_in", "stanza_out", "sent",   "bound",  "resumed",
-                                             "detached",  "unbound",    "online", "offline"};
+constexpr Names<SessionEvent> session_events{"stanza_in", "stanza_out", "sent",    "bound",    "resumed", "detached",
+                                             "unbound",   "online",     "offline", "accepted", "restored"};
 constexpr Names<AccountEvent> account_events{"deliver",  "undelivered", "loaded",   "removed",
                                              "outgoing", "exported",    "imported", "created"};
 static_assert(!session_events.back().empty() && !account_events.back().empty(), "each has a name");
@@ -58,6 +58,19 @@ Hooks::Outcome Hooks::fire(SessionEvent event, Session& session, Stanza* stanza)
 Hooks::Outcome Hooks::fire(AccountEvent event, Account& account, Stanza* stanza) const noexcept {
     const auto index = static_cast<std::size_t>(event);
     return walk(on_account[index], account_events[index], account, stanza);
+}
+
+void Hooks::fire(Account& account, const JournalNotice& notice) const noexcept {
+    for (const auto& h : on_journal) {
+        const Breadcrumb here{*h.owner};
+        try {
+            h.call(h.self, account, notice);
+        } catch (const std::exception& e) {
+            h.owner->fault("journal", e.what());
+        } catch (...) {
+            h.owner->fault("journal", unknown_exception);
+        }
+    }
 }
 
 const Hooks::OnIq* Hooks::find_iq(const Element& payload, Scope scope) const noexcept {
@@ -138,6 +151,8 @@ void Hooks::merge(const Hooks& other) {
     append(commands, other.commands);
     append(routes, other.routes);
     append(kept, other.kept);
+    append(on_journal, other.on_journal);
+    append(durable_slots, other.durable_slots);
 }
 
 void Hooks::remove(const Instance* owner) {
@@ -153,6 +168,8 @@ void Hooks::remove(const Instance* owner) {
     drop(commands, owner);
     drop(routes, owner);
     drop(kept, owner);
+    drop(on_journal, owner);
+    drop(durable_slots, owner);
 }
 
 }   // namespace tambo

@@ -84,6 +84,15 @@ struct Hooks {
         Wiring::HttpThunk call;
         Instance* owner;
     };
+    struct OnJournal {
+        void* self;
+        Wiring::JournalThunk call;
+        Instance* owner;
+    };
+    struct DurableSlot {
+        std::string slot;
+        Instance* owner;
+    };
     struct Kept {
         std::string table, what;
         Instance* owner;
@@ -101,6 +110,8 @@ struct Hooks {
     std::vector<OnCommand> commands;
     std::vector<Route> routes;
     std::vector<Kept> kept;
+    std::vector<OnJournal> on_journal;
+    std::vector<DurableSlot> durable_slots;
 
     bool hears(SessionEvent event) const noexcept { return !on_session[static_cast<std::size_t>(event)].empty(); }
     bool hears(AccountEvent event) const noexcept { return !on_account[static_cast<std::size_t>(event)].empty(); }
@@ -111,6 +122,7 @@ struct Hooks {
     };
     Outcome fire(SessionEvent event, Session& session, Stanza* stanza) const noexcept;
     Outcome fire(AccountEvent event, Account& account, Stanza* stanza) const noexcept;
+    void fire(Account& account, const JournalNotice& notice) const noexcept;
 
     const OnIq* find_iq(const Element& payload, Scope scope) const noexcept;
     const OnElement* find_element(std::string_view space) const noexcept;

@@ -1,51 +1,352 @@
 #include "route/journal.hpp"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "route/account.hpp"
+#include "route/kill_point.hpp"
+#include "route/text_hash.hpp"
+#include "shard/shard.hpp"
 
 namespace tambo {
 
 namespace {
 
-LocalAccount& local(Account& account) noexcept { return static_cast<LocalAccount&>(account); }
-const LocalAccount& local(const Account& account) noexcept { return static_cast<const LocalAccount&>(account); }
-std::string owner(const Account& account) { return std::string{account.jid().text()}; }
+constexpr std::size_t id_key_bytes = 16;
+
+const Error not_kept{Condition::resource_constraint, "the message could not be kept; try again later"};
 
 }   // namespace
 
-std::uint64_t ShardJournal::count(const Account& account) const noexcept { return local(account).journal.count; }
-std::uint64_t ShardJournal::bytes(const Account& account) const noexcept { return local(account).journal.bytes; }
+ShardJournal::ShardJournal(Shard& shard) : shard_(shard), timer_(shard.io), id_key_(random_bytes(id_key_bytes)) {}
+ShardJournal::~ShardJournal() = default;
 
-Later<Result<std::uint64_t>> ShardJournal::append(Account& account, const Stanza& message, Time accepted,
-                                                  std::string id) {
-    auto xml = message.str();
-    const auto size = xml.size();
-    auto& state = local(account).journal;
-    ++state.count;
-    state.bytes += size;
-    const auto asked = store_.asked();
-    auto appended = store_.journal_append(owner(account), accepted, std::move(id), std::move(xml));
-    // What could not be kept does not count against the account.
-    store_.when_kept(asked, [this, size, jid = account.jid()](const std::string& error) {
-        auto* known = error.empty() ? nullptr : find_(jid);
-        if (known == nullptr || known->journal.count == 0) return;
-        --known->journal.count;
-        known->journal.bytes -= std::min<std::uint64_t>(known->journal.bytes, size);
-    });
-    return appended;
+LocalAccount& ShardJournal::local(Account& account) noexcept { return static_cast<LocalAccount&>(account); }
+
+// --- for modules
+
+std::uint64_t ShardJournal::count(const Account& account) const noexcept {
+    return static_cast<const LocalAccount&>(account).journal.count;
+}
+
+std::uint64_t ShardJournal::bytes(const Account& account) const noexcept {
+    return static_cast<const LocalAccount&>(account).journal.bytes;
+}
+
+// The key is this process's own, and no two shards have the same.
+std::string ShardJournal::next_id() {
+    const auto count = std::to_string(++next_id_);
+    const auto mark = [&](char which) { return text_hash(id_key_ + which + count); };
+    return fmt::format("{:016x}{:016x}", mark('a'), mark('b'));
+}
+
+std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accepted, std::string id) {
+    auto& home = local(account);
+    JournalEntry data;
+    data.sequence = ++home.journal.last_sequence;
+    data.time = accepted;
+    data.id = std::move(id);
+    data.stanza = message.str();
+    auto entry = add(home, std::move(data), message.inner().size());
+    message.set_sequence(entry->data.sequence);
+    entry->trail = std::move(message.trail());
+    if (entry->trail) entry->origin = std::static_pointer_cast<SessionOrigin>(entry->trail.origin());
+    if (entry->origin && entry->origin->is_durable) {
+        entry->data.origin = entry->origin->device;
+        entry->data.origin_number = entry->trail.number();
+    }
+    ++figures_.appended;
+    list(entry);
+    kill_point("journal-append");
+    return entry->data.sequence;
 }
 
 Later<Result<std::vector<JournalEntry>>> ShardJournal::read(Account& account, std::uint64_t after, std::size_t limit) {
-    return store_.journal_read(owner(account), after, limit);
+    Later<Result<std::vector<JournalEntry>>> later;
+    after_commit([this, state = later.state(), owner = account.jid(), after, limit](const std::string&) {
+        read_on(state, owner, after, limit);
+    });
+    return later;
 }
 
-Later<Result<Nothing>> ShardJournal::erase(Account& account, std::uint64_t up_to, std::uint64_t entries,
-                                           std::uint64_t bytes) {
-    auto& state = local(account).journal;
-    state.count -= std::min(state.count, entries);
-    state.bytes -= std::min(state.bytes, bytes);
-    return store_.journal_erase(owner(account), up_to);
+// Those that sessions hold lie between those that wait.
+void ShardJournal::read_on(const std::shared_ptr<Later<Result<std::vector<JournalEntry>>>::State>& answer,
+                           const Jid& owner, std::uint64_t after, std::size_t limit) {
+    shard_.store->journal_read(std::string{owner.text()}, after, limit,
+                               [this, answer, owner, limit](Result<std::vector<JournalEntry>> found) {
+                                   if (!found) return answer->complete(std::move(found));
+                                   auto* account = shard_.find_account(owner);
+                                   if (account == nullptr) return answer->complete(std::vector<JournalEntry>{});
+                                   const auto last = found->empty() ? 0 : found->back().sequence;
+                                   const bool is_end = found->size() < limit;
+                                   std::erase_if(*found, [&](const JournalEntry& entry) {
+                                       const auto at = account->pending.find(entry.sequence);
+                                       return at != account->pending.end() && !at->second->is_waiting;
+                                   });
+                                   if (found->empty() && !is_end) return read_on(answer, owner, last, limit);
+                                   answer->complete(std::move(found));
+                               });
+}
+
+std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry& data) {
+    auto& home = local(account);
+    const auto at = home.pending.find(data.sequence);
+    EntryPtr entry;
+    if (at != home.pending.end()) {
+        entry = at->second;
+        if (!entry->is_waiting) return std::nullopt;
+    }
+    auto stanza = Stanza::parse(data.stanza);
+    if (!stanza) return std::nullopt;
+    if (!entry) {
+        entry = add(home, data, stanza->inner().size());
+        entry->stored = Entry::Stored::yes;
+        entry->is_accepted = true;
+        entry->is_waiting = true;
+        entry->data.holders.clear();
+    }
+    stop_waiting(home, *entry);
+    stanza->set_sequence(data.sequence);
+    return std::move(*stanza);
+}
+
+void ShardJournal::set_down(Account& account, std::uint64_t sequence) { settle(local(account), sequence); }
+
+Later<Result<Nothing>> ShardJournal::drop(Account& account, const std::vector<JournalEntry>& entries) {
+    auto& home = local(account);
+    for (const auto& data : entries) {
+        if (!take_up(account, data)) continue;
+        const auto entry = find(home, data.sequence);
+        notice(JournalNotice::What::dropped, *entry);
+        finish(home, entry);
+    }
+    Later<Result<Nothing>> later;
+    after_commit([state = later.state()](const std::string& error) {
+        if (error.empty())
+            state->complete(Nothing{});
+        else
+            state->complete(fail(Condition::resource_constraint, error));
+    });
+    return later;
+}
+
+bool ShardJournal::confirm(Session& session, const Jid& from, std::string_view message_id) {
+    auto& here = static_cast<LocalSession&>(session);
+    for (const auto& [sequence, entry] : here.local().pending) {
+        if (entry->find(here) == nullptr) continue;
+        const auto stanza = Stanza::parse(entry->data.stanza);
+        if (!stanza || stanza->id() != message_id || stanza->from().bare_text() != from.bare_text()) continue;
+        return confirm(session, sequence);
+    }
+    return false;
+}
+
+bool ShardJournal::confirm(Session& session, std::uint64_t sequence) {
+    auto& here = static_cast<LocalSession&>(session);
+    const auto entry = find(here.local(), sequence);
+    if (!entry || here.keeps_sent() || entry->find(here) == nullptr) return false;
+    acknowledged(entry, here);
+    return true;
+}
+
+// --- entries
+
+ShardJournal::EntryPtr ShardJournal::find(LocalAccount& account, std::uint64_t sequence) const {
+    const auto at = account.pending.find(sequence);
+    return at == account.pending.end() || at->second->is_gone ? nullptr : at->second;
+}
+
+ShardJournal::EntryPtr ShardJournal::add(LocalAccount& account, JournalEntry data, std::size_t content_bytes) {
+    auto entry = std::make_shared<Entry>();
+    entry->owner = account.jid();
+    entry->data = std::move(data);
+    entry->content_bytes = content_bytes;
+    account.pending.emplace(entry->data.sequence, entry);
+    return entry;
+}
+
+std::shared_ptr<Entry> ShardJournal::give(LocalSession& session, const Stanza& stanza, bool& again) {
+    if (stanza.sequence() == 0) return nullptr;
+    auto entry = find(session.local(), stanza.sequence());
+    if (!entry) return nullptr;
+    if (const auto* held = entry->find(session)) {
+        again = held->number != 0;
+        return entry;
+    }
+    if (session.holds()) entry->held.push_back({&session, 0, false});
+    if (entry->is_waiting) stop_waiting(session.local(), *entry);
+    notice(JournalNotice::What::tried, *entry, &session);
+    return entry;
+}
+
+void ShardJournal::numbered(const EntryPtr& entry, LocalSession& session, std::uint64_t number) {
+    auto* held = entry->find(session);
+    if (held == nullptr) return;
+    held->number = number;
+    held->is_kept = false;
+    if (session.is_durable()) list(entry);
+}
+
+void ShardJournal::handed(const EntryPtr& entry, LocalSession& session) {
+    entry->is_done = true;
+    notice(JournalNotice::What::delivered, *entry, &session);
+}
+
+void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
+    if (entry->is_gone) return;
+    entry->forget(session);
+    ++figures_.acknowledged;
+    const bool is_news = !std::exchange(entry->is_done, true);
+    accept(*entry);
+    notice(JournalNotice::What::delivered, *entry, &session);
+    if (entry->held.empty()) return finish(session.local(), entry);
+    if (is_news) list(entry);   // that it was acknowledged at all
+}
+
+void ShardJournal::settle(LocalAccount& account, std::uint64_t sequence) {
+    if (const auto entry = find(account, sequence)) settle(account, entry);
+}
+
+void ShardJournal::settle(LocalAccount& account, const EntryPtr& entry) {
+    if (!entry->held.empty() || entry->is_waiting) return;
+    if (entry->is_done)
+        finish(account, entry);
+    else
+        wait(account, *entry);
+}
+
+void ShardJournal::wait(LocalAccount& account, Entry& entry) {
+    entry.is_waiting = true;
+    ++account.journal.count;
+    account.journal.bytes += entry.data.stanza.size();
+    if (entry.stored == Entry::Stored::yes && !entry.is_listed) account.pending.erase(entry.data.sequence);
+}
+
+void ShardJournal::stop_waiting(LocalAccount& account, Entry& entry) noexcept {
+    if (!std::exchange(entry.is_waiting, false)) return;
+    account.journal.count -= std::min<std::uint64_t>(account.journal.count, 1);
+    account.journal.bytes -= std::min<std::uint64_t>(account.journal.bytes, entry.data.stanza.size());
+}
+
+void ShardJournal::accept(Entry& entry) {
+    entry.trail.end();
+    if (!std::exchange(entry.is_accepted, true)) notice(JournalNotice::What::accepted, entry);
+}
+
+// The entry stays in `pending` until it is off the disk: who reads the journal meanwhile must not find it again.
+void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
+    stop_waiting(account, *entry);
+    entry->is_gone = true;
+    if (entry->is_done) accept(*entry);
+    entry->trail.end();
+    if (entry->stored == Entry::Stored::no) {
+        ++figures_.cancelled;
+        account.pending.erase(entry->data.sequence);
+    } else if (entry->stored == Entry::Stored::yes) {
+        erasures_.push_back(entry);
+        schedule();
+    }
+}
+
+void ShardJournal::refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why) {
+    ++figures_.refused;
+    shard_.kernel.log->error("a message for {} was not kept, its sender is told: {}", account.jid().text(), why);
+    notice(JournalNotice::What::refused, *entry);
+    if (const auto message = Stanza::parse(entry->data.stanza)) shard_.bounce(*message, not_kept);
+    finish(account, entry);
+}
+
+void ShardJournal::notice(JournalNotice::What what, const Entry& entry, const LocalSession* session) {
+    if (shard_.hooks.on_journal.empty()) return;
+    auto* account = shard_.find_account(entry.owner);
+    if (account == nullptr) return;
+    shard_.hooks.fire(*account, JournalNotice{what, entry.data.sequence, entry.data.id, entry.data.stanza,
+                                              entry.data.time, session != nullptr ? &session->jid() : nullptr});
+}
+
+void ShardJournal::list(const EntryPtr& entry) {
+    if (!std::exchange(entry->is_listed, true)) listed_.push_back(entry);
+    schedule();
+}
+
+// --- sessions
+
+bool ShardJournal::waits_for_commit() const noexcept {
+    return shard_.kernel.settings.journal.durability != Durability::fast && shard_.kernel.store.ready();
+}
+
+bool ShardJournal::may_leave(const Entry& entry, const LocalSession& session) const noexcept {
+    if (!waits_for_commit()) return true;
+    if (entry.stored != Entry::Stored::yes) return false;
+    const auto held = std::ranges::find(entry.held, &session, &Entry::Held::session);
+    return held == entry.held.end() || !session.is_durable() || held->is_kept;
+}
+
+void ShardJournal::give_back(LocalSession& session) {
+    auto& account = session.local();
+    std::vector<EntryPtr> given;
+    for (const auto& [sequence, entry] : account.pending)
+        if (!entry->is_gone && entry->find(session) != nullptr) given.push_back(entry);
+    for (const auto& entry : given) {
+        entry->forget(session);
+        if (entry->held.empty()) settle(account, entry);
+        if (!entry->is_done) notice(JournalNotice::What::returned, *entry, &session);
+    }
+}
+
+void ShardJournal::forget(LocalAccount& account) {
+    for (const auto& [sequence, entry] : account.pending) {
+        entry->is_gone = true;
+        entry->held.clear();
+        entry->trail.end();
+    }
+    account.pending.clear();
+    account.journal = {};
+}
+
+void ShardJournal::restore(LocalAccount& account, std::vector<JournalEntry> held) {
+    const std::vector<Session*> sessions{account.sessions().begin(), account.sessions().end()};
+    for (auto& data : held) {
+        const auto holders = data.holders;
+        const auto stanza = Stanza::parse(data.stanza);
+        const auto entry = add(account, std::move(data), stanza ? stanza->inner().size() : 0);
+        entry->stored = Entry::Stored::yes;
+        entry->is_accepted = true;
+        entry->is_done = std::ranges::find(holders, Holder{}) != holders.end();
+        account.journal.count -= std::min<std::uint64_t>(account.journal.count, 1);
+        account.journal.bytes -= std::min<std::uint64_t>(account.journal.bytes, entry->data.stanza.size());
+        for (auto* session : sessions) {
+            auto& here = static_cast<LocalSession&>(*session);
+            const auto holder = std::ranges::find(holders, here.device(), &Holder::device);
+            if (holder != holders.end() && (holder->number == 0 || holder->number > here.acknowledged()))
+                entry->held.push_back({&here, holder->number, true});
+            else if (holder != holders.end())
+                entry->is_done = true;
+        }
+    }
+    for (auto* session : sessions) static_cast<LocalSession*>(session)->take_over(account.pending);
+    std::vector<EntryPtr> loose;
+    for (const auto& [sequence, entry] : account.pending)
+        if (entry->held.empty()) loose.push_back(entry);
+    for (const auto& entry : loose) settle(account, entry);
+}
+
+void ShardJournal::touch(LocalSession& session) {
+    if (!session.is_durable() || std::exchange(session.is_listed, true)) return;
+    sessions_.push_back(&session);
+    schedule();
+}
+
+void ShardJournal::ended(LocalSession& session) {
+    if (std::exchange(session.is_listed, false)) std::erase(sessions_, &session);
+    if (session.is_durable()) forget_device(session.device());
+}
+
+void ShardJournal::forget_device(std::uint64_t device) {
+    ended_.push_back(device);
+    schedule();
 }
 
 }   // namespace tambo

@@ -36,6 +36,7 @@ void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanz
         if (!claimed || (*claimed != session.jid() && *claimed != session.bare_jid()))
             return connection.close_stream(StreamCondition::invalid_from);
     }
+    if (const auto origin = session.origin()) stanza.trail() = detail::Trail{origin, session.received()};
     stanza.set_from(session.jid());
     stanza.set_to({});
     if (stanza.lang().empty() && connection.context() != nullptr) stanza.set_lang(connection.context()->lang);
@@ -44,11 +45,24 @@ void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanz
         if (!to) return refuse(session, stanza, to.error());
         stanza.set_to(std::move(*to));
     }
+    if (session.has_come_before(stanza)) return stanza.trail().end();
+    if (!stanza.is_message()) session.may_have_changed();
+    const auto asked = store->asked();
     from_client(session, stanza);
+    let_go(stanza.trail(), asked);
+}
+
+// What was written because of it has to be on disk before it counts as taken care of.
+void Shard::let_go(detail::Trail& trail, std::uint64_t asked_before) {
+    if (!trail) return;
+    if (store->asked() == asked_before) return trail.end();
+    auto held = std::make_shared<detail::Trail>(std::move(trail));
+    store->when_kept(asked_before, [held](const std::string&) { held->end(); });
 }
 
 void Shard::receive_element(Connection& connection, LocalSession& session, const Stanza& stanza) {
     const auto root = stanza.xml();
+    session.may_have_changed();
     if (root.is("error", ns::streams)) return connection.close_stream();
     const auto* handler = hooks.find_element(root.space());
     if (handler == nullptr) {
@@ -132,16 +146,23 @@ void Shard::bounce(const Stanza& stanza, const Error& error) {
 void Shard::arrive(Stanza& stanza) {
     if (stanza.is_iq() && is_answer(stanza.type()) && stanza.id().starts_with(question_prefix) && stanza.to().is_bare())
         return settle_question(stanza);
+    stanza.set_sequence(0);
     auto& home = account(stanza.to());
-    if (home.is_loaded()) return home.arrive(stanza);
+    if (home.is_loaded()) return dispatch(home, stanza);
     ++home.pins;
     home.when_loaded([this, &home, waiting = std::make_shared<Stanza>(std::move(stanza))](bool ok) {
         --home.pins;
         if (ok)
-            home.arrive(*waiting);
+            dispatch(home, *waiting);
         else
             bounce(*waiting, {Condition::resource_constraint, "the store is not available"});
     });
+}
+
+void Shard::dispatch(LocalAccount& home, Stanza& stanza) {
+    const auto asked = store->asked();
+    home.arrive(stanza);
+    let_go(stanza.trail(), asked);
 }
 
 // A stanza for one of our domains.
@@ -196,6 +217,7 @@ Task<void> reply_from(Task<Reply> task, std::shared_ptr<Awaited> into) {
 
 void Shard::answer_in_time(const Hooks::OnIq& handler, Iq iq) {
     auto request = std::make_shared<Stanza>(iq);
+    request->trail() = std::move(iq.trail());
     auto awaited = std::make_shared<Awaited>();   // by the task and by what is done at its end
     awaited->given_up = [this, request] {
         bounce(*request, {Condition::resource_constraint, "what worked on it was replaced meanwhile; ask again"});

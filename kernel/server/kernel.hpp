@@ -61,6 +61,7 @@ struct Kernel {
     std::atomic<std::uint64_t> connections{0};
     std::atomic<bool> running{false};   ///< shards have threads
     std::atomic<bool> stopping{false};
+    std::atomic<std::int64_t> unrestored{1};   ///< accounts whose sessions may still come back; 0: all are there
     Server* server = nullptr;   ///< for modules; null while a configuration is only checked
     const Time started;
 

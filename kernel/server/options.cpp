@@ -473,6 +473,19 @@ KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declar
     return kernel;
 }
 
+JournalSettings read_journal(const Config& config, std::vector<OptionInfo>& declared) {
+    SectionReader section{config, "journal", declared};
+    JournalSettings journal;
+    section.choose(journal.durability, "durability",
+                   "fast: messages are delivered at once and counted (XEP-0198) when committed; commit: delivered and "
+                   "counted when committed, so that a crash repeats none; fsync: the same, and a loss of power costs "
+                   "nothing that was counted",
+                   {{"fast", Durability::fast}, {"commit", Durability::commit}, {"fsync", Durability::fsync}});
+    section.time(journal.commit_window, "commit_window",
+                 "fast: how long a message may wait for its acknowledgement before it is written", Duration::zero());
+    return journal;
+}
+
 LogSettings read_log(const Config& config, std::vector<OptionInfo>& declared) {
     SectionReader section{config, "log", declared};
     LogSettings log;
@@ -584,6 +597,7 @@ Settings read_settings(const Config& config, std::vector<OptionInfo>& declared) 
     Settings settings;
     settings.server = read_server(config, declared);
     settings.kernel = read_kernel(config, declared);
+    settings.journal = read_journal(config, declared);
     settings.limits = read_limits(config, declared);
     settings.tls = read_tls(config, settings.server.data, declared);
     settings.log = read_log(config, declared);

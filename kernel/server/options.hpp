@@ -12,6 +12,7 @@
 #include <tambo/log.hpp>
 #include <tambo/option.hpp>
 #include <tambo/server.hpp>
+#include <tambo/store.hpp>
 
 namespace tambo {
 
@@ -82,6 +83,12 @@ struct KernelSettings {
     Duration remember = std::chrono::seconds{10};      ///< how often the state is taken to which modules are rebuilt
 };
 
+/// [journal]: messages that must not be lost.
+struct JournalSettings {
+    Durability durability = Durability::fast;
+    Duration commit_window{5};   ///< the longest that something may wait for others to be committed with
+};
+
 /// [log]
 struct LogSettings {
     enum class Format : std::uint8_t { text, json };
@@ -124,6 +131,7 @@ struct HostSettings {
 struct Settings {
     ServerSettings server;
     KernelSettings kernel;
+    JournalSettings journal;
     LimitSettings limits;
     TlsSettings tls;
     LogSettings log;

@@ -156,6 +156,7 @@ void Server::Impl::start() {
     kernel_->shards.front()->post([this] {
         for (auto& l : listeners_) l->start();
     });
+    kernel_->shards.front()->post([&first = *kernel_->shards.front()] { first.restore_sessions(); });
     if (http_) http_->start();
     over_modules_->start();
     watchdog_->start();

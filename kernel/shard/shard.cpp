@@ -29,7 +29,7 @@ Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
       io(loop == nullptr ? *own_io_ : *loop),
       xml(make_xml_codec()),
       store(k.store.front([this](std::function<void()> job) { post(std::move(job)); })),
-      journal(*store, [this](const Jid& bare) { return find_account(bare); }),
+      journal(*this),
       outgoing_(1),
       clock_timer_(io) {
     read_buffer.resize(read_buffer_bytes);
@@ -74,10 +74,18 @@ void Shard::shut_down() {
     all.reserve(connections_.size());
     for (const auto& [raw, shared] : connections_) all.push_back(shared);
     turn([&] {
+        // A session that comes back with the next start is left as if the connection had broken: a client that is told
+        // goodbye would not resume (XEP-0198 §5).
+        std::vector<LocalSession*> leaving;
+        each_session([&](LocalSession& s) {
+            if (!s.is_durable()) return leaving.push_back(&s);
+            auto* connection = s.connection();
+            s.forget_connection();
+            if (connection != nullptr) connection->drop();
+        });
         for (const auto& c : all) c->close_stream(StreamCondition::system_shutdown);
-        std::vector<LocalSession*> kept;
-        each_session([&](LocalSession& s) { kept.push_back(&s); });
-        for (auto* s : kept) end_session(*s);
+        for (auto* s : leaving) end_session(*s);
+        journal.flush_now();
     });
     post([this] {   // after the flush of that turn
         std::vector<std::shared_ptr<Connection>> rest;
@@ -113,8 +121,7 @@ void Shard::work_off() {
 
 void Shard::schedule_end() {
     if (end_scheduled_) return;
-    if (dirty_.empty() && graveyard_.empty() && std::ranges::all_of(outgoing_, [](const auto& o) { return o.empty(); }))
-        return;
+    if (dirty_.empty() && graveyard_.empty() && risen_.empty() && std::ranges::all_of(outgoing_, &Mail::empty)) return;
     end_scheduled_ = true;
     asio::post(io, [this] { end_turn(); });
 }
@@ -123,18 +130,8 @@ void Shard::schedule_end() {
 void Shard::end_turn() {
     end_scheduled_ = false;
     graveyard_.clear();
-    for (std::size_t to = 0; to < outgoing_.size(); ++to) {
-        if (outgoing_[to].empty()) continue;
-        auto& other = *kernel.shards[to];
-        bool was_empty = false;
-        {
-            const std::lock_guard lock{other.mail_lock_};
-            was_empty = other.mailbox_.empty();
-            std::ranges::move(outgoing_[to], std::back_inserter(other.mailbox_));
-        }
-        outgoing_[to].clear();
-        if (was_empty) other.post([&other] { other.take_mail(); });
-    }
+    tell_risen();
+    send_mail();
     auto now = std::exchange(dirty_, {});
     for (const auto& c : now) c->end_turn();
     now.clear();
@@ -143,15 +140,49 @@ void Shard::end_turn() {
     schedule_end();
 }
 
-void Shard::mail(Shard& to, Stanza stanza) { outgoing_[to.index].push_back(std::move(stanza)); }
+void Shard::send_mail() {
+    for (std::size_t to = 0; to < outgoing_.size(); ++to) {
+        auto& mail = outgoing_[to];
+        if (mail.empty()) continue;
+        auto& other = *kernel.shards[to];
+        bool was_empty = false;
+        {
+            const std::lock_guard lock{other.mail_lock_};
+            was_empty = other.mailbox_.empty();
+            std::ranges::move(mail.stanzas, std::back_inserter(other.mailbox_.stanzas));
+            std::ranges::move(mail.settled, std::back_inserter(other.mailbox_.settled));
+        }
+        mail.stanzas.clear();
+        mail.settled.clear();
+        if (was_empty) other.post([&other] { other.take_mail(); });
+    }
+}
+
+void Shard::mail(Shard& to, Stanza stanza) { outgoing_[to.index].stanzas.push_back(std::move(stanza)); }
+
+void Shard::mail_settled(std::shared_ptr<SessionOrigin> origin, std::uint64_t number) {
+    outgoing_[origin->home.index].settled.push_back({std::move(origin), number});
+    schedule_end();
+}
+
+void Shard::note_risen(std::shared_ptr<SessionOrigin> origin) noexcept {
+    risen_.push_back(std::move(origin));
+    schedule_end();
+}
+
+void Shard::tell_risen() {
+    for (const auto& origin : std::exchange(risen_, {}))
+        if (origin->session != nullptr) origin->session->tell_accepted();
+}
 
 void Shard::take_mail() {
-    std::vector<Stanza> letters;
+    Mail mail;
     {
         const std::lock_guard lock{mail_lock_};
-        letters.swap(mailbox_);
+        std::swap(mail, mailbox_);
     }
-    for (auto& stanza : letters) arrive(stanza);
+    for (const auto& [origin, number] : mail.settled) origin->settled(number);
+    for (auto& stanza : mail.stanzas) arrive(stanza);
 }
 
 std::string Shard::take_buffer() {
@@ -369,8 +400,25 @@ void Shard::each_session(const std::function<void(LocalSession&)>& see) {
         for (Session* s : account->sessions()) see(static_cast<LocalSession&>(*s));
 }
 
+void Shard::restore_sessions(std::string after) {
+    constexpr std::size_t page = 256;
+    store->session_owners(std::move(after), page, [this](Result<std::vector<std::string>> owners) {
+        for (const auto& owner : owners ? *owners : std::vector<std::string>{}) {
+            const auto jid = Jid::parse(owner);
+            if (!jid) continue;
+            ++kernel.unrestored;
+            auto& home = kernel.home(*jid);
+            home.post(
+                [&home, bare = *jid] { home.account(bare).when_loaded([&home](bool) { --home.kernel.unrestored; }); });
+        }
+        if (owners && owners->size() == page) return restore_sessions(owners->back());
+        --kernel.unrestored;
+    });
+}
+
 void Shard::detach(LocalSession& session) {
     if (session.has_ended()) return;
+    session.may_have_changed();
     if (shutting_down_ || !fire(Event::detached, session).handled) end_session(session);
 }
 
@@ -384,6 +432,8 @@ void Shard::end_session(LocalSession& session) {
     fire(Event::unbound, session);
     session.mark_ended();
     session.cancel_timers();
+    journal.give_back(session);
+    journal.ended(session);
     auto& account = session.local();
     account.last_used = steady();
     graveyard_.push_back(account.remove_session(session));
@@ -425,6 +475,7 @@ void Shard::remove_account(const Jid& bare, std::function<void(Result<Nothing>)>
             fire(Event::removed, home);
             for (Session* s : sessions) s->close(StreamCondition::not_authorized, "the account was removed", {});
             home.forget();
+            journal.forget(home);
             (void)store->erase_owner(std::string{bare.text()});
             store->when_kept([this, bare, done](const std::string& error) {
                 const auto at = accounts_.find(bare);

@@ -82,6 +82,10 @@ public:
     void route(Stanza& stanza);
     /// The same, but after the handler that runs now.
     void route_later(Stanza stanza);
+    /// What a client sent has found its end here; its session is on another shard.
+    void mail_settled(std::shared_ptr<SessionOrigin> origin, std::uint64_t number);
+    /// More of what a client sent is accepted: it is told at the end of the turn.
+    void note_risen(std::shared_ptr<SessionOrigin> origin) noexcept;
     /// Sends `stanza` back as an error, if it is one that may be answered (RFC 6120 §8.3.1).
     void bounce(const Stanza& stanza, const Error& error);
     /// A stanza for an account that lives here.
@@ -101,6 +105,9 @@ public:
     void detach(LocalSession& session);
     void remove_account(const Jid& bare, std::function<void(Result<Nothing>)> done);
     void evict_idle_accounts();
+    /// Sessions that outlived the process: those of this shard's accounts, of which the store names some behind
+    /// `after`, come back.
+    void restore_sessions(std::string after = {});
     void each_session(const std::function<void(LocalSession&)>& see);
 
     // --- modules
@@ -201,7 +208,11 @@ private:
     void schedule_end();
     void arm_clock();
     void mail(Shard& to, Stanza stanza);
+    void send_mail();
     void take_mail();
+    void tell_risen();
+    void dispatch(LocalAccount& home, Stanza& stanza);
+    void let_go(detail::Trail& trail, std::uint64_t asked_before);
     void receive_element(Connection& connection, LocalSession& session, const Stanza& stanza);
     void from_client(LocalSession& session, Stanza& stanza);
     void refuse(LocalSession& session, const Stanza& stanza, const Error& error);
@@ -238,9 +249,19 @@ private:
 
     std::uint64_t next_question_ = 1;
 
-    std::vector<std::vector<Stanza>> outgoing_;   // mail of this turn, by shard
+    struct Settled {
+        std::shared_ptr<SessionOrigin> origin;
+        std::uint64_t number;
+    };
+    struct Mail {
+        std::vector<Stanza> stanzas;
+        std::vector<Settled> settled;
+        bool empty() const noexcept { return stanzas.empty() && settled.empty(); }
+    };
+    std::vector<Mail> outgoing_;   // of this turn, by shard
     std::mutex mail_lock_;
-    std::vector<Stanza> mailbox_;   // guarded by mail_lock_
+    Mail mailbox_;   // guarded by mail_lock_
+    std::vector<std::shared_ptr<SessionOrigin>> risen_;
 
     Wheel wheel_;
     asio::steady_timer clock_timer_;

@@ -290,6 +290,7 @@ void StoreService::Impl::change_driver() {
         const ThreadCrumb newcomer{wanted->crumb};
         auto next = wanted->factory ? wanted->factory.open() : nullptr;
         if (wanted->factory && !next) throw std::runtime_error{"the store plugin made no driver"};
+        if (next) next->promise(limits_.durability);
         if (next && driver_ && !next->take_over(driver_->hand_over()))
             throw std::runtime_error{"the new driver cannot take over what the old one has in memory"};
         driver_ = std::move(next);
@@ -590,31 +591,6 @@ Later<Result<std::vector<std::string>>> StoreService::Front::owners(std::string 
                                          [=](StoreDriver& d) { return d.owners(Space::items, table, after, limit); });
 }
 
-Later<Result<std::uint64_t>> StoreService::Front::journal_append(std::string owner, Time time, std::string id,
-                                                                 std::string stanza) {
-    const auto bytes = id.size() + stanza.size();
-    return ask<std::uint64_t>({true, bytes},
-                              [owner = std::move(owner), time, id = std::move(id), stanza = std::move(stanza)](
-                                  StoreDriver& d) { return d.journal_append(owner, time, id, stanza); });
-}
-
-Later<Result<std::vector<JournalEntry>>> StoreService::Front::journal_read(std::string owner, std::uint64_t after,
-                                                                           std::size_t limit) {
-    return ask<std::vector<JournalEntry>>({false, 0},
-                                          [=](StoreDriver& d) { return d.journal_read(owner, after, limit); });
-}
-
-Later<Result<Nothing>> StoreService::Front::journal_erase(std::string owner, std::uint64_t up_to) {
-    return ask<Nothing>({true, 0}, [=](StoreDriver& d) {
-        d.journal_erase(owner, up_to);
-        return Nothing{};
-    });
-}
-
-Later<Result<JournalState>> StoreService::Front::journal_state(std::string owner) {
-    return ask<JournalState>({false, 0}, [=](StoreDriver& d) { return d.journal_state(owner); });
-}
-
 Later<Result<Nothing>> StoreService::Front::erase_owner(std::string owner) {
     return ask<Nothing>({true, 0}, [=](StoreDriver& d) {
         d.erase_owner(owner);
@@ -622,17 +598,56 @@ Later<Result<Nothing>> StoreService::Front::erase_owner(std::string owner) {
     });
 }
 
+namespace {
+
+/// Gives what `job` found, or why it could not.
+template <class T>
+StoreService::Answer pass_on(const std::shared_ptr<T>& found, std::function<void(Result<T>)> answer) {
+    return [found, answer = std::move(answer)](const std::string& error) {
+        if (error.empty())
+            answer(std::move(*found));
+        else
+            answer(fail(Condition::resource_constraint, error));
+    };
+}
+
+StoreService::Front::Loaded load_all(StoreDriver& driver, const std::string& owner) {
+    StoreService::Front::Loaded all{driver.load(owner), driver.journal_state(owner), {}, {}};
+    for (auto& session : driver.sessions(owner)) {
+        auto sent = driver.journal_sent(session.device, session.accepted);
+        all.sessions.push_back({std::move(session), std::move(sent)});
+    }
+    if (!all.sessions.empty()) all.held = driver.journal_held(owner);
+    return all;
+}
+
+}   // namespace
+
 void StoreService::Front::load(std::string owner, std::function<void(Result<Loaded>)> answer) {
     auto loaded = std::make_shared<Loaded>();
     send(
-        {false, 0},
-        [loaded, owner = std::move(owner)](StoreDriver& d) { *loaded = {d.load(owner), d.journal_state(owner)}; },
-        [loaded, answer = std::move(answer)](const std::string& error) {
-            if (error.empty())
-                answer(std::move(*loaded));
-            else
-                answer(fail(Condition::resource_constraint, error));
-        });
+        {false, 0}, [loaded, owner = std::move(owner)](StoreDriver& d) { *loaded = load_all(d, owner); },
+        pass_on(loaded, std::move(answer)));
+}
+
+void StoreService::Front::journal_read(std::string owner, std::uint64_t after, std::size_t limit,
+                                       std::function<void(Result<std::vector<JournalEntry>>)> answer) {
+    auto found = std::make_shared<std::vector<JournalEntry>>();
+    send(
+        {false, 0}, [=](StoreDriver& d) { *found = d.journal_read(owner, after, limit); },
+        pass_on(found, std::move(answer)));
+}
+
+void StoreService::Front::session_owners(std::string after, std::size_t limit,
+                                         std::function<void(Result<std::vector<std::string>>)> answer) {
+    auto found = std::make_shared<std::vector<std::string>>();
+    send(
+        {false, 0}, [=](StoreDriver& d) { *found = d.session_owners(after, limit); },
+        pass_on(found, std::move(answer)));
+}
+
+void StoreService::Front::change(std::size_t bytes, Job job, Answer answer) {
+    send({true, bytes}, std::move(job), std::move(answer));
 }
 
 void StoreService::Front::put_row(std::string table, std::string owner, std::string key, std::string value) {

@@ -36,6 +36,7 @@ public:
         std::size_t waiting_bytes = std::size_t{256} << 20;
         std::size_t batch_requests = 4096;
         std::chrono::milliseconds batch_time{20};
+        Durability durability = Durability::fast;   ///< what drivers have to promise
     };
     using Job = std::function<void(StoreDriver&)>;
     using Answer = std::function<void(const std::string& error)>;
@@ -88,21 +89,27 @@ public:
     Later<Result<Nothing>> erase(std::string table, std::string owner, std::string key) override;
     Later<Result<Rows>> list(std::string table, std::string owner) override;
     Later<Result<std::vector<std::string>>> owners(std::string table, std::string after, std::size_t limit) override;
-    Later<Result<std::uint64_t>> journal_append(std::string owner, Time, std::string id, std::string stanza) override;
-    Later<Result<std::vector<JournalEntry>>> journal_read(std::string owner, std::uint64_t after,
-                                                          std::size_t limit) override;
-    Later<Result<Nothing>> journal_erase(std::string owner, std::uint64_t up_to) override;
-    Later<Result<JournalState>> journal_state(std::string owner) override;
     Later<Result<Nothing>> erase_owner(std::string owner) override;
 
-    /// An account's resident rows and journal state in one request.
+    /// An account's resident rows, and what its journal and its kept sessions are, in one request.
     struct Loaded {
+        struct Kept {
+            KeptSession session;
+            std::vector<JournalEntry> sent;   ///< by it, behind what it knows to be accepted
+        };
         std::vector<ResidentRow> rows;
         JournalState journal;
+        std::vector<Kept> sessions;
+        std::vector<JournalEntry> held;   ///< by any of them
     };
     void load(std::string owner, std::function<void(Result<Loaded>)> answer);
     void put_row(std::string table, std::string owner, std::string key, std::string value);
     void erase_row(std::string table, std::string owner, std::string key);
+    void change(std::size_t bytes, Job job, Answer answer);   ///< any writing
+    void journal_read(std::string owner, std::uint64_t after, std::size_t limit,
+                      std::function<void(Result<std::vector<JournalEntry>>)> answer);
+    void session_owners(std::string after, std::size_t limit,
+                        std::function<void(Result<std::vector<std::string>>)> answer);
 
     /// What modules write (put, insert; not what belongs to the server) is shown to `check`, which may throw.
     void restrict_to(std::function<void(std::string_view table)> check) { check_ = std::move(check); }

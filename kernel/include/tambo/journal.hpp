@@ -54,18 +54,21 @@ public:
     virtual std::uint64_t append(Account& account, Stanza& message, Time accepted, std::string id) = 0;
     /// What waits behind `after`, oldest first, with every append before this call.
     virtual Later<Result<std::vector<JournalEntry>>> read(Account& account, std::uint64_t after, std::size_t limit) = 0;
-    /// An entry that waits (from read()) as a stanza to be sent to sessions of its account now. Nothing if it does not
-    /// wait any more: dropped, or taken up by somebody else. Follow with Session::send(), then set_down().
+    /// An entry that waits (read() gave it in this turn) as a stanza to be sent to sessions of its account now. Nothing
+    /// if it does not wait any more: dropped, or taken up by somebody else. Follow with Session::send(), then
+    /// set_down().
     virtual std::optional<Stanza> take_up(Account& account, const JournalEntry& entry) = 0;
     /// The sessions were chosen: if none took the stanza, it waits again.
     virtual void set_down(Account& account, std::uint64_t sequence) = 0;
-    /// These are not to wait any longer, nor to be sent again. Those that do not wait are left alone. Done when it is
-    /// on disk.
-    virtual Later<Result<Nothing>> drop(Account& account, std::vector<std::uint64_t> sequences) = 0;
+    /// These (from read()) are not to wait any longer, nor to be sent again. Those that do not wait by now are left
+    /// alone. Done when it is on disk.
+    virtual Later<Result<Nothing>> drop(Account& account, const std::vector<JournalEntry>& entries) = 0;
 
-    /// A client without XEP-0198 said that it has a message (Session::set_confirming). Says whether the session held
-    /// one of that id (the attribute) from that sender (bare JIDs compare).
+    /// A client without XEP-0198 said that it has a message (Session::set_confirming): the one with that attribute id
+    /// from that sender (bare JIDs compare). Says whether the session held one.
     virtual bool confirm(Session& session, const Jid& from, std::string_view message_id) = 0;
+    /// The same, of one that its client is not going to confirm: being handed to TCP has to do.
+    virtual bool confirm(Session& session, std::uint64_t sequence) = 0;
 
 protected:
     ~Journal() = default;

@@ -77,7 +77,7 @@ public:
     virtual bool keeps_sent() const noexcept = 0;
     virtual std::size_t kept() const noexcept = 0;
     virtual std::uint64_t kept_bytes() const noexcept = 0;     ///< about: what they take in memory
-    virtual std::uint64_t last_number() const noexcept = 0;    ///< of the last one sent
+    virtual std::uint64_t last_number() const noexcept = 0;    ///< of the last one that was written, or may be
     virtual std::uint64_t acknowledged() const noexcept = 0;   ///< all up to this number are
     /// All stanzas up to that number arrived. Of a session that was restored, the number may lie above last_number():
     /// in its life before it was sent more than anybody remembers.

@@ -19,7 +19,14 @@ namespace detail {
 /// shard, is not copied with it, and says to its origin when it ends. The kernel's own.
 class TAMBO_API Trail {
 public:
-    struct Origin;   ///< a session, as others may know it
+    /// A session, as others may know it.
+    struct Origin {
+        /// That stanza has found its end. On any shard's thread.
+        virtual void settled(std::uint64_t number) noexcept = 0;
+
+    protected:
+        ~Origin() = default;
+    };
 
     Trail() = default;
     Trail(std::shared_ptr<Origin> origin, std::uint64_t number) noexcept
@@ -41,11 +48,10 @@ public:
     const std::shared_ptr<Origin>& origin() const noexcept { return origin_; }
     std::uint64_t number() const noexcept { return number_; }
     void end() noexcept {
-        if (origin_) settle();
+        if (const auto origin = std::exchange(origin_, {})) origin->settled(number_);
     }
 
 private:
-    void settle() noexcept;
     std::shared_ptr<Origin> origin_;
     std::uint64_t number_ = 0;
 };

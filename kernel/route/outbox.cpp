@@ -1,0 +1,92 @@
+#include "route/outbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tambo {
+
+namespace {
+
+constexpr std::uint64_t overhead_bytes = 256;   // of one stanza in memory, about
+
+const std::string& text(const Outbox::Kept& kept) noexcept {
+    return kept.xml.empty() ? kept.entry->data.stanza : kept.xml;
+}
+
+}   // namespace
+
+std::uint64_t Outbox::weight(const Kept& kept) noexcept { return text(kept).size() + overhead_bytes; }
+
+std::uint64_t Outbox::push(const Stanza& stanza, std::shared_ptr<Entry> entry, bool leaves) {
+    const auto number = ++last_;
+    Kept kept{number, std::move(entry), {}, {}};
+    // As it is sent: a late one has a stamp (XEP-0203) that is not in the journal.
+    if (!kept.entry || kept.entry->content_bytes != stanza.inner().size()) stanza.write(kept.xml);
+    if (blocked_ == 0 && !leaves) blocked_ = number;
+    if (blocked_ != 0) kept.waits = stanza;
+    bytes_ += weight(kept);
+    kept_.push_back(std::move(kept));
+    return number;
+}
+
+std::optional<Stanza> Outbox::release(const std::function<bool(const Entry&)>& may_leave) {
+    if (blocked_ == 0) return std::nullopt;
+    const auto at = std::ranges::lower_bound(kept_, blocked_, {}, &Kept::number);
+    if (at == kept_.end()) return blocked_ = 0, std::nullopt;
+    if (at->entry && !may_leave(*at->entry)) return blocked_ = at->number, std::nullopt;
+    blocked_ = at->number == last_ ? 0 : at->number + 1;
+    if (at->waits) return std::exchange(at->waits, {});
+    auto stanza = Stanza::parse(text(*at));
+    if (!stanza) return release(may_leave);   // what we wrote ourselves can be read
+    return std::move(*stanza);
+}
+
+std::vector<Outbox::Kept> Outbox::acknowledge(std::uint64_t up_to) {
+    std::vector<Kept> out;
+    while (!kept_.empty() && kept_.front().number <= up_to) {
+        bytes_ -= std::min(bytes_, weight(kept_.front()));
+        out.push_back(std::move(kept_.front()));
+        kept_.pop_front();
+    }
+    if (kept_.empty()) kept_.shrink_to_fit();
+    acknowledged_ = std::max(acknowledged_, up_to);
+    last_ = std::max(last_, up_to);   // of a restored session: it was sent what nobody remembers
+    return out;
+}
+
+void Outbox::restore(std::uint64_t acknowledged, std::vector<Kept> kept) {
+    acknowledged_ = acknowledged;
+    last_ = acknowledged;
+    for (auto& one : kept) {
+        if (one.number < unnumbered) last_ = std::max(last_, one.number);
+        bytes_ += weight(one);
+        kept_.push_back(std::move(one));
+    }
+}
+
+void Outbox::renumber(const std::function<bool(const Kept&)>& numbered) {
+    last_ = acknowledged_;
+    blocked_ = 0;
+    for (auto& kept : kept_) {
+        kept.number = ++last_;
+        if (!numbered(kept) && blocked_ == 0) blocked_ = kept.number;
+    }
+}
+
+void Outbox::each_written(const std::function<void(const Stanza&)>& see) const {
+    for (const auto& kept : kept_) {
+        if (blocked_ != 0 && kept.number >= blocked_) return;
+        if (const auto stanza = Stanza::parse(text(kept))) see(*stanza);
+    }
+}
+
+std::vector<Stanza> Outbox::take_loose() {
+    std::vector<Stanza> loose;
+    for (const auto& kept : kept_) {
+        if (kept.entry) continue;
+        if (auto stanza = Stanza::parse(kept.xml)) loose.push_back(std::move(*stanza));
+    }
+    return loose;
+}
+
+}   // namespace tambo
