@@ -39,7 +39,7 @@ private:
     Option<std::string> file_{"file", "tambo.db", "the database; relative to the data folder of [server]"};
     Option<std::string> synchronous_{"synchronous", "", "not used any more: see durability in [journal]"};
     Option<Size> cache_{"cache", Size{std::uint64_t{8} << 20}, "memory for pages of the database"};
-    Option<bool> check_{"check", false, "look for damage in the whole file at start (takes long when it is large)"};
+    Option<bool> check_{"check", true, "look for damage in the whole file at start (takes a second or so for each GB)"};
 };
 
 }   // namespace
