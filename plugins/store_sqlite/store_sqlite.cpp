@@ -14,10 +14,11 @@ using namespace tambo;
 
 class StoreSqlite final : public Module {
 public:
-    void wire(Wiring& w) override {
+    StoreSqlite() {
         if (!synchronous_->empty())
-            synchronous_.refuse(
-                "what a commit survives is said by \"durability\" in [journal] now; take this line out");
+            synchronous_.refuse("this is said by \"durability\" in [journal] now; take the line out");
+    }
+    void wire(Wiring& w) override {
         if (host().data_folder().empty() && !std::filesystem::path{*file_}.is_absolute())
             throw std::runtime_error{"needs a folder for its database: set [server] data"};
         // The driver is made on the store thread, maybe after this instance is gone: it gets copies of all that it
