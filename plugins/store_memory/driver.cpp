@@ -91,7 +91,8 @@ public:
             mine.state = before;
         });
         owned.journal.emplace(entry.sequence, entry);
-        owned.state = {owned.state.count + 1, owned.state.bytes + entry.stanza.size(), entry.sequence};
+        owned.state = {owned.state.count + 1, owned.state.bytes + entry.stanza.size(),
+                       std::max(owned.state.last_sequence, entry.sequence)};
     }
 
     std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) override {

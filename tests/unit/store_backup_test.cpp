@@ -89,6 +89,7 @@ TEST_F(Backup, has_journal_and_sessions_but_brings_no_session_back) {
         store_files::in_transaction(*driver, [&] {
             driver->journal_append(juliet, sent);
             driver->journal_append(juliet, entry(2));
+            driver->journal_append(juliet, entry(3, "acknowledged by another device", {{5, 2}, {}}));
             driver->session_put(juliet, {.device = 5, .resource = "r", .accepted = 1, .acknowledged = 0, .state = "s"});
         });
         sqlite::back_up(database, copy, never);
@@ -96,15 +97,16 @@ TEST_F(Backup, has_journal_and_sessions_but_brings_no_session_back) {
     {
         const auto driver = sqlite::open({.file = copy});
         driver->begin();
-        EXPECT_EQ(driver->journal_held(juliet).size(), 1U);
+        EXPECT_EQ(driver->journal_held(juliet).size(), 2U);
         EXPECT_EQ(driver->sessions(juliet).size(), 1U);
         driver->rollback();
     }
     sqlite::restore(database, copy);
     const auto driver = open();
     driver->begin();
-    EXPECT_EQ(driver->journal_state(juliet).count, 2U);
-    EXPECT_EQ(driver->journal_read(juliet, 0, 1).at(0).stanza, "<message/>");
+    const auto waiting = driver->journal_read(juliet, 0, 10);
+    EXPECT_EQ(store_files::sequences(waiting), (std::vector<std::uint64_t>{1, 2}));
+    EXPECT_EQ(driver->journal_state(juliet).last_sequence, 3U);
     EXPECT_TRUE(driver->journal_held(juliet).empty()) << "nobody is there any more who could acknowledge it";
     EXPECT_TRUE(driver->journal_sent(6, 0).empty());
     EXPECT_TRUE(driver->session_owners("", 10).empty());
