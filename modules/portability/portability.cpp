@@ -221,19 +221,31 @@ private:
     }
 
     Task<Result<Nothing>> put_messages(Jid jid, std::vector<Waiting> messages) {
+        auto dropping = drop_waiting(jid);
+        const auto dropped = co_await std::move(dropping);
+        if (!dropped) co_return std::unexpected{dropped.error()};
         auto* account = host().find_account(jid);
         if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
-        if (const auto count = host().journal().count(*account); count > 0)
-            (void)host().journal().erase(*account, ~std::uint64_t{0}, count, host().journal().bytes(*account));
-        for (auto& [time, message] : messages) (void)host().journal().append(*account, message, time, make_id());
+        auto& journal = host().journal();
+        for (auto& [time, message] : messages) journal.append(*account, message, time, journal.next_id());
         co_return Nothing{};   // kept() tells whether all of it was kept
     }
-    static std::string make_id() {
-        std::string id;
-        for (const unsigned char byte : random_bytes(16)) id += fmt::format("{:02x}", byte);
-        return id;
+    Task<Result<Nothing>> drop_waiting(Jid jid) {
+        for (std::uint64_t after = 0;;) {
+            auto* account = host().find_account(jid);
+            if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
+            auto reading = host().journal().read(*account, after, messages_at_once);
+            const auto entries = co_await std::move(reading);
+            if (!entries) co_return std::unexpected{entries.error()};
+            if (entries->empty()) co_return Nothing{};
+            after = entries->back().sequence;
+            account = host().find_account(jid);
+            if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
+            auto dropping = host().journal().drop(*account, *entries);
+            const auto dropped = co_await std::move(dropping);
+            if (!dropped) co_return std::unexpected{dropped.error()};
+        }
     }
-
     /// §4: who cannot take something in should say so.
     static std::string left_over(const Stanza& user) {
         std::string names;

@@ -85,14 +85,14 @@ public:
 
     void journal_append(std::string_view owner, const JournalEntry& entry) override {
         auto& owned = make(owner);
-        if (entry.sequence <= owned.state.last_sequence) throw std::logic_error{"a sequence that is not a new one"};
         undo_.emplace_back([this, owner = std::string{owner}, sequence = entry.sequence, before = owned.state] {
             auto& mine = make(owner);
             mine.journal.erase(sequence);
             mine.state = before;
         });
         owned.journal.emplace(entry.sequence, entry);
-        owned.state = {owned.state.count + 1, owned.state.bytes + entry.stanza.size(), entry.sequence};
+        owned.state = {owned.state.count + 1, owned.state.bytes + entry.stanza.size(),
+                       std::max(owned.state.last_sequence, entry.sequence)};
     }
 
     std::vector<JournalEntry> journal_read(std::string_view owner, std::uint64_t after, std::size_t limit) override {

@@ -115,6 +115,25 @@ void look_through(const fs::path& file, std::string_view check) {
     if (verdict != "ok") throw std::runtime_error{fmt::format("{}: is damaged ({})", file.string(), verdict)};
 }
 
+/// Sessions go on from where they are, not from where they were: what a client was sent and has acknowledged since the
+/// backup was made nobody knows any more. Whoever had one logs in anew, and is given what no device had acknowledged
+/// then. (A holder that is no device, always the last one, says that another one has.)
+constexpr auto forget_all_sessions = R"(
+    BEGIN;
+    DELETE FROM session;
+    DELETE FROM session_count;
+    UPDATE journal_owner SET last = max(last, (SELECT coalesce(max(seq), 0) FROM journal WHERE owner = number));
+    DELETE FROM journal WHERE substr(holders, -16) = zeroblob(16);
+    UPDATE journal SET holders = NULL, origin = NULL, origin_number = NULL
+           WHERE holders IS NOT NULL OR origin IS NOT NULL;
+    COMMIT)";
+
+void forget_sessions(const fs::path& file) {
+    Database db{file, busy_timeout};
+    migrate(db);
+    db.execute(forget_all_sessions);
+}
+
 std::string stamp() {
     return fmt::format("{:%Y%m%dT%H%M%SZ}",
                        fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
@@ -148,6 +167,7 @@ fs::path restore(const fs::path& database, const fs::path& file) {
     look_through(file, "integrity_check");
     const HalfWritten half{database};
     copy(file, half.name(), std::atomic<bool>{false});
+    forget_sessions(half.name());
     const auto old = fs::exists(database) ? free_name(database) : fs::path{};
     if (!old.empty()) move_database(database, old);
     try {

@@ -12,8 +12,9 @@ namespace tambo::sqlite {
 void back_up(const std::filesystem::path& database, const std::filesystem::path& file, const std::atomic<bool>& stop);
 
 /// Puts a backup in the place of `database`, which nobody may have open. The backup is read to its end before anything
-/// is touched. Gives the name under which the old database lies beside the new one, empty if there was none. Throws
-/// std::runtime_error with a sentence; the old database is then where it was.
+/// is touched. Of sessions it brings back nothing: none can be resumed, and what they held waits again. Gives the name
+/// under which the old database lies beside the new one, empty if there was none. Throws std::runtime_error with a
+/// sentence; the old database is then where it was.
 std::filesystem::path restore(const std::filesystem::path& database, const std::filesystem::path& file);
 
 }   // namespace tambo::sqlite

@@ -69,8 +69,10 @@ public:
             case SQLITE_LOCKED:
                 return fmt::format("{}: another program holds it ({}); end that program", file_, said);
             case SQLITE_IOERR:
-                return fmt::format("{}: the disk does not answer as it should ({}); look at the system's log", file_,
-                                   said);
+                return fmt::format(
+                    "{}: the disk does not answer as it should ({}); see whether it is full, and look at the system's "
+                    "log",
+                    file_, said);
             default:
                 return fmt::format("{}: {}", file_, said);
         }

@@ -52,59 +52,52 @@ JournalTables::JournalTables(Database& db)
               "VALUES(?, ?, ?, ?, ?, ?, ?, ?)"),
       read_(db, fmt::format("{} WHERE owner = ? AND seq > ? ORDER BY seq LIMIT ?", columns)),
       hold_(db, "UPDATE journal SET holders = ? WHERE owner = ? AND seq = ?"),
-      find_(db, "SELECT place, length(stanza) FROM journal WHERE owner = ? AND seq = ?"),
-      erase_(db, "DELETE FROM journal WHERE place = ?"),
+      erase_(db, "DELETE FROM journal WHERE owner = ? AND seq = ?"),
+      sum_(db, "SELECT count(*), coalesce(sum(length(stanza)), 0), coalesce(max(seq), 0) FROM journal WHERE owner = ?"),
       held_(db,
             fmt::format("{} INDEXED BY journal_held WHERE owner = ? AND holders IS NOT NULL ORDER BY seq", columns)),
       sent_(db, fmt::format("{} INDEXED BY journal_by_origin WHERE origin = ? AND origin_number > ? "
                             "ORDER BY origin_number",
                             columns)),
       forget_entries_(db, "DELETE FROM journal WHERE owner = ?"),
-      read_state_(db, "SELECT number, count, bytes, last FROM journal_owner WHERE owner = ?"),
-      add_owner_(db, "INSERT INTO journal_owner(owner, count, bytes, last) VALUES(?, 0, 0, 0)"),
-      // Not computed from the journal: the last sequence is known even when all entries are gone.
-      write_state_(db, "UPDATE journal_owner SET count = ?, bytes = ?, last = ? WHERE number = ?"),
-      forget_state_(db, "DELETE FROM journal_owner WHERE owner = ?") {}
+      find_owner_(db, "SELECT number, last FROM journal_owner WHERE owner = ?"),
+      add_owner_(db, "INSERT INTO journal_owner(owner, last) VALUES(?, 0)"),
+      write_last_(db, "UPDATE journal_owner SET last = ? WHERE number = ?"),
+      forget_owner_(db, "DELETE FROM journal_owner WHERE owner = ?") {}
 
-/// Read once for each transaction and written once at its end, however many entries come and go.
-JournalTables::Cached& JournalTables::find(std::string_view owner) {
-    if (const auto known = states_.find(owner); known != states_.end()) return known->second;
-    Cached read;
-    read_state_.query(
+/// Read once for each transaction, however many entries come and go.
+JournalTables::Owner& JournalTables::find(std::string_view owner) {
+    if (const auto known = owners_.find(owner); known != owners_.end()) return known->second;
+    Owner found;
+    find_owner_.query(
         [&] {
-            read.number = read_state_.integer(0);
-            read.state = {read_state_.number(1), read_state_.number(2), read_state_.number(3)};
+            found.number = find_owner_.integer(0);
+            found.last = find_owner_.number(1);
         },
         owner);
-    return states_.emplace(owner, read).first->second;
+    return owners_.emplace(owner, found).first->second;
 }
 
-std::int64_t JournalTables::number_owner(std::string_view owner) {
-    add_owner_.run(owner);
-    return sqlite3_last_insert_rowid(db_.get());
-}
-
+// As long as an entry is there its sequence is known; it is written down only when it goes.
 void JournalTables::settle() {
-    for (auto& [owner, cached] : states_)
-        if (std::exchange(cached.is_changed, false))
-            write_state_.run(at_most(cached.state.count), at_most(cached.state.bytes),
-                             at_most(cached.state.last_sequence), cached.number);
+    for (auto& [name, owner] : owners_)
+        if (owner.highest_erased > owner.last) {
+            owner.last = owner.highest_erased;
+            write_last_.run(at_most(owner.last), owner.number);
+        }
 }
 
 void JournalTables::append(std::string_view owner, const JournalEntry& entry) {
-    auto& cached = find(owner);
-    auto& state = cached.state;
-    if (entry.sequence <= state.last_sequence)
-        throw std::logic_error{
-            fmt::format("journal of {}: sequence {} behind {}", owner, entry.sequence, state.last_sequence)};
-    if (cached.number == 0) cached.number = number_owner(owner);
+    auto& number = find(owner).number;
+    if (number == 0) {
+        add_owner_.run(owner);
+        number = sqlite3_last_insert_rowid(db_.get());
+    }
     const bool has_origin = entry.origin != 0;
-    append_.run(cached.number, at_most(entry.sequence), std::int64_t{entry.time.time_since_epoch().count()},
+    append_.run(number, at_most(entry.sequence), std::int64_t{entry.time.time_since_epoch().count()},
                 std::string_view{entry.id}, Blob{entry.stanza}, Unless{!has_origin, bits(entry.origin)},
                 Unless{!has_origin, at_most(entry.origin_number)},
                 Unless{entry.holders.empty(), Blob{pack(entry.holders)}});
-    state = {state.count + 1, state.bytes + entry.stanza.size(), entry.sequence};
-    cached.is_changed = true;
 }
 
 template <class... A>
@@ -129,23 +122,24 @@ void JournalTables::hold(std::string_view owner, std::uint64_t sequence, std::sp
 }
 
 void JournalTables::erase(std::string_view owner, std::span<const std::uint64_t> sequences) {
-    auto& cached = find(owner);
-    auto& [count, bytes, last] = cached.state;
+    auto& [number, last, highest_erased] = find(owner);
     for (const auto sequence : sequences) {
-        std::int64_t place = 0;
-        std::uint64_t size = 0;
-        find_.query(
-            [&] {
-                place = find_.integer(0);
-                size = find_.number(1);
-            },
-            cached.number, at_most(sequence));
-        if (place == 0) continue;
-        erase_.run(place);
-        count -= std::min<std::uint64_t>(count, 1);
-        bytes -= std::min(bytes, size);
-        cached.is_changed = true;
+        erase_.run(number, at_most(sequence));
+        if (sqlite3_changes(db_.get()) > 0) highest_erased = std::max(highest_erased, sequence);
     }
+}
+
+JournalState JournalTables::state(std::string_view owner) {
+    const auto& [number, last, highest_erased] = find(owner);
+    JournalState state{.last_sequence = std::max(last, highest_erased)};
+    sum_.query(
+        [&] {
+            state.count = sum_.number(0);
+            state.bytes = sum_.number(1);
+            state.last_sequence = std::max(state.last_sequence, sum_.number(2));
+        },
+        number);
+    return state;
 }
 
 std::vector<JournalEntry> JournalTables::held(std::string_view owner) { return entries(held_, find(owner).number); }
@@ -156,8 +150,8 @@ std::vector<JournalEntry> JournalTables::sent(std::uint64_t device, std::uint64_
 
 void JournalTables::forget(std::string_view owner) {
     forget_entries_.run(find(owner).number);
-    forget_state_.run(owner);
-    states_.erase(states_.find(owner));
+    forget_owner_.run(owner);
+    owners_.erase(owners_.find(owner));
 }
 
 }   // namespace tambo::sqlite

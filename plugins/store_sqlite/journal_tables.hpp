@@ -21,33 +21,32 @@ public:
     explicit JournalTables(Database& db);
 
     void settle();
-    void start_over() noexcept { states_.clear(); }
+    void start_over() noexcept { owners_.clear(); }
 
     void append(std::string_view owner, const JournalEntry& entry);
     std::vector<JournalEntry> read(std::string_view owner, std::uint64_t after, std::size_t limit);
     void hold(std::string_view owner, std::uint64_t sequence, std::span<const Holder> holders);
     void erase(std::string_view owner, std::span<const std::uint64_t> sequences);
-    JournalState state(std::string_view owner) { return find(owner).state; }
+    JournalState state(std::string_view owner);
     std::vector<JournalEntry> held(std::string_view owner);
     std::vector<JournalEntry> sent(std::uint64_t device, std::uint64_t after);
     void forget(std::string_view owner);
 
 private:
-    struct Cached {
-        std::int64_t number = 0;   // of the owner in the journal; 0: none yet
-        JournalState state{};
-        bool is_changed = false;
+    struct Owner {
+        std::int64_t number = 0;            // 0: has no journal yet
+        std::uint64_t last = 0;             // sequence; or that of an entry that is still there, if higher
+        std::uint64_t highest_erased = 0;   // in this transaction
     };
 
-    Cached& find(std::string_view owner);
-    std::int64_t number_owner(std::string_view owner);
+    Owner& find(std::string_view owner);
     template <class... A>
     std::vector<JournalEntry> entries(Statement& statement, const A&... values);
 
     Database& db_;
-    Statement append_, read_, hold_, find_, erase_, held_, sent_, forget_entries_, read_state_, add_owner_,
-        write_state_, forget_state_;
-    std::map<std::string, Cached, std::less<>> states_;   // of this transaction
+    Statement append_, read_, hold_, erase_, sum_, held_, sent_, forget_entries_, find_owner_, add_owner_, write_last_,
+        forget_owner_;
+    std::map<std::string, Owner, std::less<>> owners_;   // of this transaction
 };
 
 }   // namespace tambo::sqlite

@@ -28,13 +28,15 @@ constexpr std::array migrations{
        CREATE TABLE journal(place INTEGER PRIMARY KEY, owner INTEGER NOT NULL, seq INTEGER NOT NULL,
                             time INTEGER NOT NULL, id TEXT NOT NULL, stanza BLOB NOT NULL);
        CREATE UNIQUE INDEX journal_by_owner ON journal(owner, seq);)",
-    R"(ALTER TABLE journal ADD COLUMN origin INTEGER;
+    R"(ALTER TABLE journal_owner DROP COLUMN count;
+       ALTER TABLE journal_owner DROP COLUMN bytes;
+       ALTER TABLE journal ADD COLUMN origin INTEGER;
        ALTER TABLE journal ADD COLUMN origin_number INTEGER;
        ALTER TABLE journal ADD COLUMN holders BLOB;
        CREATE INDEX journal_by_origin ON journal(origin, origin_number) WHERE origin IS NOT NULL;
        CREATE INDEX journal_held ON journal(owner, seq) WHERE holders IS NOT NULL;
-       CREATE TABLE session(device INTEGER PRIMARY KEY, owner TEXT NOT NULL, resource TEXT NOT NULL,
-                            state BLOB NOT NULL);
+       CREATE TABLE session(place INTEGER PRIMARY KEY, device INTEGER NOT NULL UNIQUE, owner TEXT NOT NULL,
+                            resource TEXT NOT NULL, state BLOB NOT NULL);
        CREATE INDEX session_by_owner ON session(owner);
        CREATE TABLE session_count(device INTEGER PRIMARY KEY, accepted INTEGER NOT NULL,
                                   acknowledged INTEGER NOT NULL);)",

@@ -16,7 +16,9 @@ namespace tambo::sqlite {
 class SessionTable {
 public:
     explicit SessionTable(Database& db)
-        : put_(db, "INSERT OR REPLACE INTO session(device, owner, resource, state) VALUES(?, ?, ?, ?)"),
+        : db_(db),
+          change_(db, "UPDATE session SET resource = ?, state = ? WHERE device = ? AND owner = ?"),
+          put_(db, "INSERT OR REPLACE INTO session(device, owner, resource, state) VALUES(?, ?, ?, ?)"),
           put_count_(db, "INSERT OR REPLACE INTO session_count(device, accepted, acknowledged) VALUES(?, ?, ?)"),
           count_(db, "UPDATE session_count SET accepted = ?, acknowledged = ? WHERE device = ?"),
           erase_(db, "DELETE FROM session WHERE device = ?"),
@@ -29,7 +31,10 @@ public:
           forget_(db, "DELETE FROM session WHERE owner = ?") {}
 
     void put(std::string_view owner, const KeptSession& session) {
-        put_.run(bits(session.device), owner, std::string_view{session.resource}, Blob{session.state});
+        // Mostly it is there already: then no index has to be touched.
+        change_.run(std::string_view{session.resource}, Blob{session.state}, bits(session.device), owner);
+        if (sqlite3_changes(db_.get()) == 0)
+            put_.run(bits(session.device), owner, std::string_view{session.resource}, Blob{session.state});
         put_count_.run(bits(session.device), bits(session.accepted), bits(session.acknowledged));
     }
     void count(std::uint64_t device, std::uint64_t accepted, std::uint64_t acknowledged) {
@@ -59,7 +64,8 @@ public:
     }
 
 private:
-    Statement put_, put_count_, count_, erase_, erase_count_, read_, owners_, forget_counts_, forget_;
+    Database& db_;
+    Statement change_, put_, put_count_, count_, erase_, erase_count_, read_, owners_, forget_counts_, forget_;
 };
 
 }   // namespace tambo::sqlite

@@ -14,10 +14,11 @@ using namespace tambo;
 
 class StoreSqlite final : public Module {
 public:
-    void wire(Wiring& w) override {
+    StoreSqlite() {
         if (!synchronous_->empty())
-            synchronous_.refuse(
-                "what a commit survives is said by \"durability\" in [journal] now; take this line out");
+            synchronous_.refuse("this is said by \"durability\" in [journal] now; take the line out");
+    }
+    void wire(Wiring& w) override {
         if (host().data_folder().empty() && !std::filesystem::path{*file_}.is_absolute())
             throw std::runtime_error{"needs a folder for its database: set [server] data"};
         // The driver is made on the store thread, maybe after this instance is gone: it gets copies of all that it
@@ -39,7 +40,7 @@ private:
     Option<std::string> file_{"file", "tambo.db", "the database; relative to the data folder of [server]"};
     Option<std::string> synchronous_{"synchronous", "", "not used any more: see durability in [journal]"};
     Option<Size> cache_{"cache", Size{std::uint64_t{8} << 20}, "memory for pages of the database"};
-    Option<bool> check_{"check", false, "look for damage in the whole file at start (takes long when it is large)"};
+    Option<bool> check_{"check", true, "look for damage in the whole file at start (takes a second or so for each GB)"};
 };
 
 }   // namespace

@@ -77,6 +77,15 @@ module_path = MODULES
 [module bind]
 conflict = renam  ; <-
 """),
+    ("a key that has gone", '"durability" in [journal]', """
+[server]
+domain = localhost
+data = data
+plugins = store_sqlite, auth_store
+module_path = MODULES
+[module store_sqlite]
+synchronous = full  ; <-
+"""),
     ("a number for yes or no", "yes or no", """
 [server]
 domain = localhost

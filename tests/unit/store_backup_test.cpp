@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include "plugins/store_memory/driver.hpp"
 #include "plugins/store_sqlite/backup.hpp"
@@ -77,6 +78,55 @@ TEST_F(Backup, brings_back_what_was_there) {
     ASSERT_TRUE(fs::exists(old)) << old;
     database = old;
     EXPECT_EQ(value("romeo"), "none") << "the old database is whole, log included";
+}
+
+TEST_F(Backup, has_journal_and_sessions_but_brings_no_session_back) {
+    {
+        const auto driver = open();
+        auto sent = entry(1, "<message/>", {{5, 1}, {6, 0}});
+        sent.origin = 6;
+        sent.origin_number = 9;
+        store_files::in_transaction(*driver, [&] {
+            driver->journal_append(juliet, sent);
+            driver->journal_append(juliet, entry(2));
+            driver->journal_append(juliet, entry(3, "acknowledged by another device", {{5, 2}, {}}));
+            driver->session_put(juliet, {.device = 5, .resource = "r", .accepted = 1, .acknowledged = 0, .state = "s"});
+        });
+        sqlite::back_up(database, copy, never);
+    }
+    {
+        const auto driver = sqlite::open({.file = copy});
+        driver->begin();
+        EXPECT_EQ(driver->journal_held(juliet).size(), 2U);
+        EXPECT_EQ(driver->sessions(juliet).size(), 1U);
+        driver->rollback();
+    }
+    sqlite::restore(database, copy);
+    const auto driver = open();
+    driver->begin();
+    const auto waiting = driver->journal_read(juliet, 0, 10);
+    EXPECT_EQ(store_files::sequences(waiting), (std::vector<std::uint64_t>{1, 2}));
+    EXPECT_EQ(driver->journal_state(juliet).last_sequence, 3U);
+    EXPECT_TRUE(driver->journal_held(juliet).empty()) << "nobody is there any more who could acknowledge it";
+    EXPECT_TRUE(driver->journal_sent(6, 0).empty());
+    EXPECT_TRUE(driver->session_owners("", 10).empty());
+    driver->session_count(5, 1, 1);
+    EXPECT_TRUE(driver->sessions(juliet).empty());
+    driver->rollback();
+}
+
+TEST_F(Backup, of_an_older_version_is_brought_up_to_date) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(copy.c_str(), &db), SQLITE_OK);
+    std::ifstream script{fs::path{TAMBO_SOURCE_DIR} / "tests/data/store-schema-1.sql"};
+    const std::string sql{std::istreambuf_iterator<char>{script}, {}};
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+    sqlite::restore(database, copy);
+    const auto driver = open();
+    driver->begin();
+    EXPECT_EQ(driver->journal_state(juliet).count, 3U);
+    driver->rollback();
 }
 
 // Each transaction writes the same number into many rows: a copy that is not of one moment has two numbers.
