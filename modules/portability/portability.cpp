@@ -220,18 +220,32 @@ private:
         }
     }
 
+    /// In the place of those that wait.
     Task<Result<Nothing>> put_messages(Jid jid, std::vector<Waiting> messages) {
+        auto clearing = drop_messages(jid);
+        const auto cleared = co_await std::move(clearing);
+        if (!cleared) co_return std::unexpected{cleared.error()};
         auto* account = host().find_account(jid);
         if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
-        if (const auto count = host().journal().count(*account); count > 0)
-            (void)host().journal().erase(*account, ~std::uint64_t{0}, count, host().journal().bytes(*account));
-        for (auto& [time, message] : messages) (void)host().journal().append(*account, message, time, make_id());
+        auto& journal = host().journal();
+        for (auto& [time, message] : messages) (void)journal.append(*account, message, time, journal.next_id());
         co_return Nothing{};   // kept() tells whether all of it was kept
     }
-    static std::string make_id() {
-        std::string id;
-        for (const unsigned char byte : random_bytes(16)) id += fmt::format("{:02x}", byte);
-        return id;
+    Task<Result<Nothing>> drop_messages(Jid jid) {
+        for (;;) {
+            auto* account = host().find_account(jid);
+            if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
+            auto reading = host().journal().read(*account, 0, messages_at_once);
+            const auto entries = co_await std::move(reading);
+            if (!entries) co_return std::unexpected{entries.error()};
+            account = host().find_account(jid);
+            if (account == nullptr || entries->empty()) co_return Nothing{};
+            std::vector<std::uint64_t> sequences;
+            for (const auto& entry : *entries) sequences.push_back(entry.sequence);
+            auto dropping = host().journal().drop(*account, std::move(sequences));
+            const auto dropped = co_await std::move(dropping);
+            if (!dropped) co_return std::unexpected{dropped.error()};
+        }
     }
 
     /// §4: who cannot take something in should say so.
