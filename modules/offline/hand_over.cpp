@@ -168,12 +168,12 @@ void HandOvers::give_up(Account& account, const Error& why) {
 
 void HandOvers::send(Account& account, const std::vector<JournalEntry>& batch) {
     const auto devices = listening(account);
-    std::vector<std::uint64_t> expired;
+    std::vector<JournalEntry> expired;
     for (const auto& entry : batch) {
         if (!has_connected(account)) break;
         hand_overs_(account).after = entry.sequence;
         if (has_expired(entry)) {
-            expired.push_back(entry.sequence);
+            expired.push_back(entry);
             continue;
         }
         auto message = host_.journal().take_up(account, entry);
@@ -182,7 +182,7 @@ void HandOvers::send(Account& account, const std::vector<JournalEntry>& batch) {
         send(account, *message, devices);
         host_.journal().set_down(account, entry.sequence);
     }
-    if (!expired.empty()) (void)host_.journal().drop(account, std::move(expired));
+    if (!expired.empty()) (void)host_.journal().drop(account, expired);
 }
 
 /// By name if that device is there, else to all that listen.

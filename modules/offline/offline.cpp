@@ -135,15 +135,25 @@ private:
     /// XEP-0333: of several markers for one chat, the last one that waits says it all.
     void take_place_of_earlier(Account& account, std::string_view key, std::uint64_t sequence) {
         Records markers{account.slot("offline-markers-1")};
-        std::vector<std::uint64_t> earlier;
+        std::optional<std::uint64_t> earlier;
         markers.erase_if([&](const Records::Record& record) {
             if (record.key != key) return false;
-            if (const auto known = sequence_of(record.value)) earlier.push_back(*known);
+            earlier = sequence_of(record.value);
             return true;
         });
         if (markers.count() >= max_markers) markers.erase_first();
         markers.push({now().time_since_epoch().count(), key, node_of(sequence)});
-        if (!earlier.empty()) (void)host().journal().drop(account, std::move(earlier));
+        if (earlier && *earlier > 0) host().spawn(drop_one(account.jid(), *earlier));
+    }
+
+    Task<void> drop_one(Jid owner, std::uint64_t sequence) {
+        auto* account = host().find_account(owner);
+        if (account == nullptr) co_return;
+        auto reading = host().journal().read(*account, sequence - 1, 1);
+        const auto found = co_await std::move(reading);
+        account = host().find_account(owner);
+        if (account == nullptr || !found || found->empty() || found->front().sequence != sequence) co_return;
+        (void)host().journal().drop(*account, *found);
     }
 
     // --- for how long
@@ -168,12 +178,12 @@ private:
             const auto batch = co_await std::move(reading);
             account = host().find_account(owner);
             if (account == nullptr || !batch || batch->empty()) co_return;
-            std::vector<std::uint64_t> old;
+            std::vector<JournalEntry> old;
             for (const auto& entry : *batch)
-                if (hand_overs_.has_expired(entry)) old.push_back(entry.sequence);
+                if (hand_overs_.has_expired(entry)) old.push_back(entry);
             const bool is_all = old.size() == batch->size();
             after = batch->back().sequence;
-            if (!old.empty()) (void)host().journal().drop(*account, std::move(old));
+            if (!old.empty()) (void)host().journal().drop(*account, old);
             if (!is_all) co_return;   // they wait in the order of their ages
         }
     }

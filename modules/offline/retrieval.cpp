@@ -151,12 +151,21 @@ bool Retrieval::show(const Jid& device, const JournalEntry& entry) {
     return true;
 }
 
+/// All of them, or none: the second reading is for those that went meanwhile, which is what was asked for.
 Task<Result<Nothing>> Retrieval::remove(Jid owner, std::vector<std::uint64_t> sequences) {
     auto finding = find(owner, sequences);
     const auto found = co_await std::move(finding);
     if (!found) co_return std::unexpected{found.error()};
-    auto dropping = drop(owner, std::move(sequences));
-    co_return co_await std::move(dropping);
+    for (const auto sequence : sequences) {
+        auto reading = read(owner, sequence - 1, 1);
+        const auto entry = co_await std::move(reading);
+        if (!entry) co_return std::unexpected{entry.error()};
+        if (entry->empty() || entry->front().sequence != sequence) continue;
+        auto dropping = drop(owner, *entry);
+        const auto dropped = co_await std::move(dropping);
+        if (!dropped) co_return std::unexpected{dropped.error()};
+    }
+    co_return Nothing{};
 }
 
 Task<Result<Nothing>> Retrieval::purge(Jid owner) {
@@ -165,20 +174,17 @@ Task<Result<Nothing>> Retrieval::purge(Jid owner) {
         const auto batch = co_await std::move(reading);
         if (!batch) co_return std::unexpected{batch.error()};
         if (batch->empty()) co_return Nothing{};
-        std::vector<std::uint64_t> sequences;
-        for (const auto& entry : *batch) sequences.push_back(entry.sequence);
-        auto dropping = drop(owner, std::move(sequences));
+        auto dropping = drop(owner, *batch);
         const auto dropped = co_await std::move(dropping);
         if (!dropped) co_return std::unexpected{dropped.error()};
     }
 }
 
-Task<Result<Nothing>> Retrieval::drop(Jid owner, std::vector<std::uint64_t> sequences) {
+/// What was read in this turn.
+Later<Result<Nothing>> Retrieval::drop(const Jid& owner, const std::vector<JournalEntry>& entries) {
     auto* account = host_.find_account(owner);
-    if (account == nullptr) co_return fail(Condition::item_not_found);
-    auto dropping = host_.journal().drop(*account, std::move(sequences));
-    auto dropped = co_await std::move(dropping);
-    co_return std::move(dropped);
+    if (account == nullptr) return Later<Result<Nothing>>{fail(Condition::item_not_found)};
+    return host_.journal().drop(*account, entries);
 }
 
 }   // namespace tambo::offline

@@ -37,7 +37,7 @@ public:
 private:
     Task<Result<std::vector<JournalEntry>>> read(Jid owner, std::uint64_t after, std::size_t limit);
     Task<Result<std::vector<JournalEntry>>> find(Jid owner, std::vector<std::uint64_t> sequences);
-    Task<Result<Nothing>> drop(Jid owner, std::vector<std::uint64_t> sequences);
+    Later<Result<Nothing>> drop(const Jid& owner, const std::vector<JournalEntry>& entries);
     bool show(const Jid& device, const JournalEntry& entry);
     Task<bool> has_room(Jid device);
 

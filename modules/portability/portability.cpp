@@ -240,9 +240,7 @@ private:
             if (!entries) co_return std::unexpected{entries.error()};
             account = host().find_account(jid);
             if (account == nullptr || entries->empty()) co_return Nothing{};
-            std::vector<std::uint64_t> sequences;
-            for (const auto& entry : *entries) sequences.push_back(entry.sequence);
-            auto dropping = host().journal().drop(*account, std::move(sequences));
+            auto dropping = host().journal().drop(*account, *entries);
             const auto dropped = co_await std::move(dropping);
             if (!dropped) co_return std::unexpected{dropped.error()};
         }

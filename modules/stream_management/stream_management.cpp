@@ -64,12 +64,37 @@ private:
             handshake.send(failed(Condition::bad_request));
             co_return;
         }
-        Account* account = co_await handshake.account();
-        if (account == nullptr)
+        auto loading = handshake.account();
+        const auto* loaded = co_await std::move(loading);
+        if (loaded == nullptr) {
             handshake.send(failed(Condition::internal_server_error));
-        else
+            co_return;
+        }
+        const auto owner = loaded->jid();
+        auto waiting = wait_until_settled(owner, id);
+        co_await std::move(waiting);
+        if (auto* account = host().find_account(owner))
             resume(handshake, *account, id, *h);
+        else
+            handshake.send(failed(Condition::internal_server_error));
     }
+
+    /// The client goes on from the h that it is told: what is behind that it sends again. So for a moment, what it sent
+    /// has to find its way to the disk.
+    Task<void> wait_until_settled(Jid owner, std::string id) {
+        for (unsigned look = 0; look < most_looks; ++look) {
+            auto* account = host().find_account(owner);
+            const auto* session = account != nullptr ? find(*account, id) : nullptr;
+            if (session == nullptr || is_settled(*session)) co_return;
+            auto committing = host().journal().read(*account, behind_all, 1);   // done when all is committed
+            (void)co_await std::move(committing);
+            if (look < quick_looks) continue;
+            auto pausing = host().after(breath);   // other shards have their own commits
+            co_await std::move(pausing);
+        }
+    }
+
+    static bool is_settled(const Session& session) { return session.accepted() >= session.received(); }
 
     void resume(Handshake& handshake, Account& account, std::string_view id, std::uint32_t h) {
         Session* session = find(account, id);
@@ -79,6 +104,7 @@ private:
         // anew, where a stream error (§7) would make it come back with the same <resume/> for ever.
         if (!up_to || (*up_to > session->last_number() && !session->was_restored()))
             return handshake.send(failed(Condition::item_not_found, heard(*session)));
+        if (!is_settled(*session)) return handshake.send(failed(Condition::resource_constraint, heard(*session)));
         session->acknowledge(*up_to);
         handshake.resume(
             *session,
@@ -334,6 +360,10 @@ private:
     }
 
     bool is_enabled(Session& session) const { return streams_.has(session) && streams_(session).is_enabled; }
+
+    static constexpr std::uint64_t behind_all = std::uint64_t{1} << 62;
+    static constexpr unsigned quick_looks = 4, most_looks = 200;
+    static constexpr Duration breath = std::chrono::milliseconds{25};
 
     Option<Duration> resume_timeout_{"resume_timeout", std::chrono::minutes{5},
                                      "how long a session waits for its client to come back; 0s: it does not"};
