@@ -22,8 +22,6 @@ constexpr std::string_view receipts_space = "urn:xmpp:receipts";
 constexpr std::string_view room_user_space = "http://jabber.org/protocol/muc#user";
 constexpr std::string_view invitation_space = "jabber:x:conference";
 
-constexpr std::string_view slot_copied = "carbons-copied-1";
-
 struct Wish {
     static constexpr int version = 1;
     bool is_enabled = false;
@@ -67,12 +65,6 @@ public:
         bytes_.append(reinterpret_cast<const char*>(&mark), sizeof mark);
     }
     bool has(std::string_view address, std::string_view id) const { return find(address, id) != bytes_.size(); }
-    bool take(std::string_view address, std::string_view id) {
-        const auto at = find(address, id);
-        if (at == bytes_.size()) return false;
-        bytes_.erase(at, sizeof(std::uint64_t));
-        return true;
-    }
 
 private:
     static constexpr std::size_t remembered = 64;
@@ -102,10 +94,6 @@ private:
 /// What a session sent that was eligible. An error need not repeat what it is about (RFC 6120 §8.3.1), so addressee and
 /// id have to tell.
 Marks sent_by(Session& session) { return Marks{session.slot("carbons-sent-1")}; }
-/// What a session got as a copy, by sender.
-Marks copied_to(Session& session) { return Marks{session.slot(slot_copied)}; }
-/// What was kept from some device because it has a copy, so that perhaps nobody has the message itself.
-Marks only_copied(Account& account) { return Marks{account.slot("carbons-only-1")}; }
 
 class Carbons final : public Module {
 public:
@@ -114,8 +102,8 @@ public:
         w.iq<&Carbons::disable>(carbons_space, "disable", this, Scope::account);
         w.on<&Carbons::forged_by_client>(Event::stanza_in, this, priority::first);
         w.on<&Carbons::arriving>(Event::deliver, this, priority::first);
-        w.on<&Carbons::leaving>(Event::stanza_out, this, priority::first);
-        // Late: after those who may refuse the message, before the offline module lets it queue up.
+        // Late: after those who may refuse the message, and when it is an entry of the journal (offline), if it will
+        // be; before it queues up there.
         w.on<&Carbons::sent>(Event::stanza_in, this, priority::late + 10);
         w.on<&Carbons::received>(Event::deliver, this, priority::late + 10);
         w.feature(carbons_space);
@@ -139,50 +127,12 @@ private:
 
     Verdict forged_by_client(Session&, Stanza& stanza) { return strip(stanza); }
 
-    Verdict arriving(Account& account, Stanza& stanza) {
-        if (!stanza.is_message()) return Verdict::pass;
-        if (stanza.from() == account.jid() && !stanza.is_error()) save_what_it_tells(account, stanza);
-        return strip(stanza);
-    }
+    Verdict arriving(Account&, Stanza& stanza) { return strip(stanza); }
 
     static Verdict strip(Stanza& message) {
         if (!message.is_message() || !carbon_in(message.xml())) return Verdict::pass;
         while (const auto carbon = carbon_in(message.xml())) message.remove(carbon);
         return has_content(message.xml()) ? Verdict::pass : Verdict::handled;
-    }
-
-    // --- XEP-0198: what a session did not confirm is delivered again when it ends
-
-    /// To the bare JID, and here comes the device that got its copy at once: it must not read the message twice.
-    Verdict leaving(Session& session, Stanza& stanza) {
-        if (!stanza.is_message() || session.find_slot(slot_copied) == nullptr) return Verdict::pass;
-        if (stanza.to().is_full() || !has_our_stamp(stanza, session.bare_jid().domain())) return Verdict::pass;
-        if (!copied_to(session).has(stanza.from().text(), stanza.id())) return Verdict::pass;
-        only_copied(session.account()).add(stanza.from().text(), stanza.id());
-        return Verdict::handled;
-    }
-
-    static bool has_our_stamp(const Stanza& message, std::string_view domain) {
-        for (const auto child : message.xml().children())
-            if (child.is("delay", delay_space) && child.attribute("from") == domain) return true;
-        return false;
-    }
-
-    /// A copy comes back: its session ended without confirming it. Mostly nothing is lost, since it was a copy; but
-    /// where the message itself was held back for its sake, it takes its place.
-    void save_what_it_tells(Account& account, const Stanza& carbon) {
-        const auto forwarded = carbon_in(carbon.xml()).child("forwarded", forward_space);
-        const auto inside = forwarded.child("message", ns::client);
-        if (!inside || !only_copied(account).take(inside.attribute("from"), inside.attribute("id"))) return;
-        auto message = Stanza::parse(inside.standalone());
-        if (!message) return;
-        message->set_to(account.jid());
-        message->append(Writer{}
-                            .element("delay", delay_space)
-                            .attribute("from", account.jid().domain())
-                            .attribute("stamp", forwarded.child("delay", delay_space).attribute("stamp"))
-                            .take());
-        host().route(std::move(*message));
     }
 
     // --- §8: what this user says
@@ -241,7 +191,8 @@ private:
         return devices;
     }
 
-    /// Straight to the session: kept for one that may be resumed, gone with one that ends.
+    /// Straight to the session: kept for one that may be resumed, gone with one that ends. What is received is an entry
+    /// of the journal, of which the copy is another form: who has the one has the other, and needs none of them again.
     void copy(Account& account, const Jid& device, const Stanza& message, Direction direction) {
         auto* session = account.find(device.resource());
         if (session == nullptr) return;
@@ -254,7 +205,7 @@ private:
                              .end()
                              .raw(forwarded(message))
                              .take());
-        if (direction == Direction::received) copied_to(*session).add(message.from().text(), message.id());
+        if (direction == Direction::received) carbon.set_sequence(message.sequence());
         session->send(carbon);
     }
 

@@ -25,8 +25,10 @@ struct Attention {
 
 bool is_status(const Stanza& presence) { return presence.type().empty() || presence.type() == "unavailable"; }
 
-/// What nobody would take the phone out of the pocket for. Everything else is a reason to send all.
+/// What nobody would take the phone out of the pocket for. Everything else is a reason to send all. So is what the
+/// journal keeps until the client has it.
 bool may_wait(const Stanza& stanza) {
+    if (stanza.sequence() != 0) return false;
     if (stanza.is_presence()) return is_status(stanza);
     if (!stanza.is_message() || stanza.is_error()) return false;
     if (is_chat_state(told(stanza.xml()))) return true;

@@ -1,8 +1,12 @@
-// XEP-0160 (1.0.1): what is said to somebody who is away waits, in order, with XEP-0203 (2.0) stamps, as XEP-0334
-// (1.0.0) hints wish.
+// XEP-0160 (1.0.1): what is said to somebody waits until a device has it, in order, with XEP-0203 (2.0) stamps, as
+// XEP-0334 (1.0.0) hints wish; or is chosen piece by piece (XEP-0013, 1.2).
+//
+// The journal is the kernel's. This module says which messages enter it, under which stable id (XEP-0359, 0.7.0), how
+// many and for how long, and hands over what waits (hand_over.hpp).
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,115 +14,209 @@
 
 #include <tambo/tambo.hpp>
 
+#include "../shared/listening.hpp"
 #include "../shared/message.hpp"
 #include "../shared/priority.hpp"
+#include "../shared/records.hpp"
+#include "fate.hpp"
+#include "hand_over.hpp"
+#include "retrieval.hpp"
 
 namespace {
 
 using namespace tambo;
+using namespace tambo::offline;
 using namespace tambo::shared;
 
-constexpr std::size_t batch_entries = 50;
+constexpr std::string_view info_space = "http://jabber.org/protocol/disco#info";
+constexpr std::string_view items_space = "http://jabber.org/protocol/disco#items";
+constexpr std::size_t batch_entries = 100;
 
-/// A hand-over that is under way for an account. While it is, new messages queue up behind the old ones.
-struct HandOver {
+struct Sweep {
     static constexpr int version = 1;
-    std::uint32_t generation = 0;   ///< of the task that may go on; an older one stops
-    std::uint32_t appended = 0;     ///< messages that queued up behind it
-    std::int64_t beat_ms = 0;       ///< uptime of the last step, or of the last failure
-    std::uint64_t device = 0;       ///< hash of the full JID that came online
-    bool is_active = false;
+    std::int64_t at_ms = 0;   ///< uptime of the last one
 };
-
-enum class Fate : std::uint8_t { keep, forget, refuse };
-
-/// XEP-0160 §3 and XEP-0334 §4: what becomes of a message that found nobody.
-Fate fate(const Stanza& message) {
-    const auto type = message.type();
-    if (type == "error" || type == "headline" || type == "groupchat") return Fate::refuse;
-    if (is_chat_state(message.xml())) return Fate::forget;   // whatever a hint says
-    const bool has_something = has_content(message.xml());
-    if (message.has("no-store", hints_space)) return has_something ? Fate::refuse : Fate::forget;
-    if (message.has("store", hints_space)) return Fate::keep;
-    return has_something ? Fate::keep : Fate::forget;
-}
-
-bool is_listening(const Session& session) { return session.is_available() && session.priority() >= 0; }
-
-/// By name: sending can end a session.
-std::vector<Jid> listening(Account& account) {
-    std::vector<Jid> devices;
-    for (auto* session : account.sessions())
-        if (is_listening(*session)) devices.push_back(session->jid());
-    return devices;
-}
 
 class Offline final : public Module {
 public:
     void wire(Wiring& w) override {
-        w.on<&Offline::arrived>(Event::stanza_in, this, priority::first);
-        w.on<&Offline::online>(Event::online, this, priority::late);
+        w.on<&Offline::sent_by_client>(Event::stanza_in, this, priority::first);
+        w.on<&Offline::asked_about_queue>(Event::stanza_in, this);
+        // After those who may refuse a message, before its copies are made (carbons): they are copies of an entry.
+        w.on<&Offline::arriving>(Event::deliver, this, priority::late + 20);
         w.on<&Offline::queue_up>(Event::deliver, this, priority::late);
         w.on<&Offline::undelivered>(Event::undelivered, this);
+        w.on<&Offline::online>(Event::online, this, priority::late);
+        w.on<&Offline::there>(Event::restored, this, priority::late);
+        w.on<&Offline::there>(Event::resumed, this, priority::late);   // after what was sent before (XEP-0198)
+        w.on<&Offline::unbound>(Event::unbound, this);
+        w.on<&Offline::loaded>(Event::loaded, this);
+        w.journal<&Offline::noticed>(this);
+        w.iq<&Offline::retrieve>(retrieval_space, "offline", this, Scope::account);
         w.feature("msgoffline");
+        w.feature(retrieval_space);
     }
 
 private:
-    // --- in: what is kept
+    // --- in: what becomes an entry
 
-    Verdict undelivered(Account& account, Stanza& message) {
-        if (!account.exists()) return Verdict::pass;
-        switch (fate(message)) {
-            case Fate::refuse:
-                return Verdict::pass;
-            case Fate::forget:
-                return Verdict::handled;
-            case Fate::keep:
-                break;
-        }
-        keep(account, message);
+    /// Before it goes to sessions: where one of them can say that it has the message, it is kept until it does.
+    Verdict arriving(Account& account, Stanza& message) {
+        if (!is_to_be_kept(account, message) || hand_overs_.is_in_line(account, message)) return Verdict::pass;
+        if (!finds_somebody(account, message)) return keep(account, message);   // also for the copies that it makes
+        if (std::ranges::any_of(account.sessions(), &Session::holds)) append(account, message);
+        return Verdict::pass;
+    }
+
+    static bool is_to_be_kept(const Account& account, const Stanza& message) {
+        return message.is_message() && message.sequence() == 0 && account.exists() && fate(message) == Fate::keep;
+    }
+
+    /// RFC 6121 §8.5.2.1, §8.5.3: the one that is named, else all that listen.
+    static bool finds_somebody(Account& account, const Stanza& message) {
+        if (message.to().is_full() && account.find(message.to().resource()) != nullptr) return true;
+        return std::ranges::any_of(account.sessions(), [](const Session* s) { return is_listening(*s); });
+    }
+
+    Verdict queue_up(Account& account, Stanza& message) {
+        if (!is_to_be_kept(account, message) || !hand_overs_.is_in_line(account, message)) return Verdict::pass;
+        (void)keep(account, message);
         return Verdict::handled;
     }
 
-    void keep(Account& account, const Stanza& message) {
-        if (!has_room(account, message))
-            return bounce(refusal(message, "too many messages wait for this user already"));
-        auto& state = hand_overs_(account);
-        ++state.appended;
-        host().spawn(confirm(host().journal().append(account, message, now(), random_token(24)),
-                             refusal(message, "the message could not be kept")));
+    Verdict undelivered(Account& account, Stanza& message) {
+        if (!account.exists()) return Verdict::pass;
+        if (message.sequence() != 0) return Verdict::handled;   // it waits already
+        const auto found = fate(message);
+        if (found == Fate::keep) (void)keep(account, message);
+        return found == Fate::refuse ? Verdict::pass : Verdict::handled;
     }
 
-    bool has_room(const Account& account, const Stanza& message) const {
+    /// Handled if it is refused.
+    Verdict keep(Account& account, Stanza& message) {
+        if (const auto* why = no_room(account, message)) {
+            expire_old(account, std::chrono::seconds{0});
+            bounce(message, why);
+            return Verdict::handled;
+        }
+        const auto key = marker_key(message);
+        const auto sequence = append(account, message);
+        hand_overs_.queued_up(account);
+        if (!key.empty()) take_place_of_earlier(account, key, sequence);
+        expire_old(account, sweep_interval);
+        return Verdict::pass;
+    }
+
+    std::uint64_t append(Account& account, Stanza& message) {
+        auto id = host().journal().next_id();
+        if (stanza_ids_)   // XEP-0359 §3.1; what a client brought along in our name is gone already (receipts)
+            message.append(Writer{}
+                               .element("stanza-id", ids_space)
+                               .attribute("by", account.jid().text())
+                               .attribute("id", id)
+                               .take());
+        return host().journal().append(account, message, now(), std::move(id));
+    }
+
+    /// Null if there is some.
+    const char* no_room(const Account& account, const Stanza& message) const {
         const auto& journal = host().journal();
-        return std::cmp_less(journal.count(account), *max_messages_) &&
-               journal.bytes(account) + message.inner().size() <= max_bytes_->bytes;
+        if (!std::cmp_less(journal.count(account), *max_messages_)) return "too many messages wait for this user";
+        if (journal.bytes(account) + message.inner().size() > max_bytes_->bytes)
+            return "the messages that wait for this user take up all of the room that there is";
+        return nullptr;
     }
 
     /// XEP-0160 §2, step 3: <service-unavailable/>, also where the reason is a full queue.
-    static Stanza refusal(const Stanza& message, std::string why) {
-        return message.error(Error{Condition::service_unavailable, std::move(why)});
+    void bounce(const Stanza& message, std::string why) {
+        if (!message.from().empty()) host().route(message.error(Error{Condition::service_unavailable, std::move(why)}));
     }
 
-    void bounce(Stanza error) {
-        if (!error.to().empty()) host().route(std::move(error));
+    /// XEP-0333: of several markers for one chat, the last one that waits says it all.
+    void take_place_of_earlier(Account& account, std::string_view key, std::uint64_t sequence) {
+        Records markers{account.slot("offline-markers-1")};
+        std::optional<std::uint64_t> earlier;
+        markers.erase_if([&](const Records::Record& record) {
+            if (record.key != key) return false;
+            earlier = sequence_of(record.value);
+            return true;
+        });
+        if (markers.count() >= max_markers) markers.erase_first();
+        markers.push({now().time_since_epoch().count(), key, node_of(sequence)});
+        if (earlier && *earlier > 0) host().spawn(drop_one(account.jid(), *earlier));
     }
 
-    Task<void> confirm(Later<Result<std::uint64_t>> kept, Stanza error) {
-        const auto sequence = co_await kept;
-        if (sequence) co_return;
-        log().error("a message for {} was not kept, its sender is told: {}", error.from().text(),
-                    sequence.error().text);
-        bounce(std::move(error));
+    Task<void> drop_one(Jid owner, std::uint64_t sequence) {
+        auto* account = host().find_account(owner);
+        if (account == nullptr) co_return;
+        auto reading = host().journal().read(*account, sequence - 1, 1);
+        const auto found = co_await std::move(reading);
+        account = host().find_account(owner);
+        if (account == nullptr || !found || found->empty() || found->front().sequence != sequence) co_return;
+        (void)host().journal().drop(*account, *found);
     }
 
-    /// XEP-0203 §5: a delay "from" one of our domains is our word, so a client can not bring it along.
-    void arrived(Session& session, Stanza& stanza) {
+    // --- for how long
+
+    void loaded(Account& account) { expire_old(account, sweep_interval); }
+
+    /// Looked at when the account is in use anyway. What nobody touches takes up room until somebody does.
+    void expire_old(Account& account, Duration interval) {
+        if (expire_->count() <= 0 || host().journal().count(account) == 0) return;
+        auto& sweep = sweeps_(account);
+        const auto uptime = host().uptime().count();
+        if (sweep.at_ms != 0 && uptime - sweep.at_ms < interval.count()) return;
+        sweep.at_ms = uptime;
+        host().spawn(drop_old(account.jid()));
+    }
+
+    Task<void> drop_old(Jid owner) {
+        for (std::uint64_t after = 0;;) {
+            auto* account = host().find_account(owner);
+            if (account == nullptr) co_return;
+            auto reading = host().journal().read(*account, after, batch_entries);
+            const auto batch = co_await std::move(reading);
+            account = host().find_account(owner);
+            if (account == nullptr || !batch || batch->empty()) co_return;
+            std::vector<JournalEntry> old;
+            for (const auto& entry : *batch)
+                if (hand_overs_.has_expired(entry)) old.push_back(entry);
+            const bool is_all = old.size() == batch->size();
+            after = batch->back().sequence;
+            if (!old.empty()) (void)host().journal().drop(*account, old);
+            if (!is_all) co_return;   // they wait in the order of their ages
+        }
+    }
+
+    // --- out: when
+
+    void online(Session& session, Stanza&) {
+        if (session.priority() >= 0) hand_overs_.consider(session.account(), true);
+    }
+
+    void there(Session& session) {
+        if (is_listening(session)) hand_overs_.consider(session.account(), true);
+    }
+
+    /// What it was slow to take, or kept from the others (XEP-0013).
+    void unbound(Session& session) { hand_overs_.consider(session.account(), true); }
+
+    void noticed(Account& account, const JournalNotice& notice) { hand_overs_.noticed(account, notice); }
+
+    void sent_by_client(Session& session, Stanza& stanza) {
         if (stanza.is_presence()) return notice_priority(session, stanza);
         if (!stanza.is_message()) return;
         while (const auto forged = forged_delay(stanza)) stanza.remove(forged);
     }
 
+    /// A session that raises its priority from below zero can be given messages from then on. It counts once the
+    /// presence was worked off, hence after this turn.
+    void notice_priority(Session& session, const Stanza& stanza) {
+        if (session.is_available() && session.priority() < 0 && wants_messages(stanza))
+            hand_overs_.consider(session.account(), true);
+    }
+
+    /// XEP-0203 §5: a delay "from" one of our domains is our word, so a client can not bring it along.
     Element forged_delay(const Stanza& message) const {
         for (const auto child : message.xml().children()) {
             if (!child.is("delay", delay_space)) continue;
@@ -128,162 +226,85 @@ private:
         return {};
     }
 
-    // --- out: who gets it
+    // --- XEP-0013: who wants to choose
 
-    void online(Session& session, Stanza&) {
-        if (session.priority() >= 0) start(session);
-    }
-
-    /// A session that raises its priority from below zero can be given messages from then on. It counts once the
-    /// presence was worked off, hence after this turn.
-    void notice_priority(Session& session, const Stanza& stanza) {
-        if (!session.is_available() || session.priority() >= 0 || !wants_messages(stanza)) return;
-        host().defer([this, jid = session.jid()] {
-            auto* account = host().find_account(jid.bare());
-            auto* again = account != nullptr ? account->find(jid.resource()) : nullptr;
-            if (again != nullptr && is_listening(*again)) start(*again);
-        });
-    }
-
-    void start(Session& session) {
-        auto& account = session.account();
-        auto& state = hand_overs_(account);
-        if (state.is_active && !is_stale(state)) return;
-        if (host().journal().count(account) == 0) return;
-        state.is_active = true;
-        state.device = session.jid().hash();
-        state.beat_ms = host().uptime().count();
-        ++state.generation;
-        host().spawn(hand_over(account.jid(), state.generation));
-    }
-
-    /// The task that keeps the beat may have ended with its version of this module, or its last attempt failed.
-    bool is_stale(const HandOver& state) const {
-        return host().uptime().count() - state.beat_ms > std::chrono::milliseconds{patience}.count();
-    }
-
-    /// While older messages are on their way, a new one waits behind them.
-    Verdict queue_up(Account& account, Stanza& message) {
-        if (!message.is_message() || host().journal().count(account) == 0 || fate(message) != Fate::keep)
+    /// §2.2, §2.3: service discovery of a node that only its owner can see, so it is answered before modules/disco
+    /// looks at it.
+    Verdict asked_about_queue(Session& session, Stanza& stanza) {
+        if (!stanza.is_iq() || stanza.type() != "get") return Verdict::pass;
+        if (!stanza.to().empty() && stanza.to() != session.bare_jid()) return Verdict::pass;
+        const auto query = stanza.payload();
+        const bool is_count = query.is("query", info_space);
+        if ((!is_count && !query.is("query", items_space)) || query.attribute("node") != retrieval_space)
             return Verdict::pass;
-        const auto devices = listening(account);
-        if (devices.empty()) return Verdict::pass;
-        auto& state = hand_overs_(account);
-        if (is_stale(state))
-            if (auto* session = account.find(devices.front().resource())) start(*session);
-        if (!state.is_active || !is_in_line(account, message, state)) return Verdict::pass;
-        keep(account, message);
+        hand_overs_.choose_flexible(session);
+        auto answer = stanza.result();
+        answer.set_from(session.bare_jid());
+        if (is_count) {
+            answer.set_inner(number_of_messages(host().journal().count(session.account())));
+            host().route(std::move(answer));
+        } else {
+            host().spawn(answer_with_headers(std::move(answer), stanza.error(Error{Condition::resource_constraint})));
+        }
         return Verdict::handled;
     }
 
-    /// What goes to another device by name does not meet the old messages, so it need not wait.
-    static bool is_in_line(Account& account, const Stanza& message, const HandOver& state) {
-        if (!message.to().is_full()) return true;
-        return message.to().hash() == state.device || account.find(message.to().resource()) == nullptr;
+    Task<void> answer_with_headers(Stanza answer, Stanza error) {
+        auto asking = retrieval_.headers(answer.to().bare());
+        auto headers = co_await std::move(asking);
+        if (headers) answer.set_inner(std::move(*headers));
+        host().route(std::move(headers ? answer : error));
     }
 
-    /// Hands over what waits, batch after batch, until nothing is left or nobody listens. Only what was handed over is
-    /// erased. After each wait everything is looked up again: session, account, and whether this task is still the one.
-    Task<void> hand_over(Jid owner, std::uint32_t generation) {
-        std::uint64_t after = 0;
-        while (auto* account = in_charge(owner, generation)) {
-            const auto appended = hand_overs_(*account).appended;
-            const auto batch = co_await host().journal().read(*account, after, batch_entries);
-            account = in_charge(owner, generation);
-            if (account == nullptr) co_return;
-            if (!batch) co_return give_up(*account, batch.error());
-            if (batch->empty() && hand_overs_(*account).appended == appended) co_return finish(*account);
-            if (batch->empty()) continue;
+    Task<Reply> retrieve(Iq iq) {
+        if (!iq.is_own()) co_return Error{Condition::forbidden};
+        if (iq.is_get()) hand_overs_.choose_flexible(*iq.session());   // §2.6
+        const auto wish = iq.payload();
+        const auto device = iq.from();
+        const bool is_whole = static_cast<bool>(wish.child(iq.is_get() ? "fetch" : "purge"));
+        const auto nodes = chosen(wish, iq.is_get() ? "view" : "remove");
+        if (!is_whole && !nodes) co_return Error{Condition::bad_request};
+        auto doing = iq.is_get()
+                         ? (is_whole ? retrieval_.fetch(device) : retrieval_.view(device, *nodes))
+                         : (is_whole ? retrieval_.purge(device.bare()) : retrieval_.remove(device.bare(), *nodes));
+        const auto done = co_await std::move(doing);
+        if (!done) co_return done.error();
+        co_return Iq::result();
+    }
 
-            const auto handed = send(*account, *batch);
-            if (handed.entries == 0) co_return finish(*account);
-            after = handed.up_to;
-            account = in_charge(owner, generation);
-            if (account == nullptr) co_return;
-            const auto erased = co_await host().journal().erase(*account, after, handed.entries, handed.bytes);
-            if (!erased)
-                log().error("{} got messages that can not be erased, they will come again: {}", owner.text(),
-                            erased.error().text);
+    /// The entries that are meant; 0 for one that cannot exist. Nothing if that is no proper wish.
+    static std::optional<std::vector<std::uint64_t>> chosen(const Element& wish, std::string_view action) {
+        std::vector<std::uint64_t> all;
+        for (const auto item : wish.children()) {
+            if (item.name() != "item" || item.attribute("action") != action) return std::nullopt;
+            all.push_back(sequence_of(item.attribute("node")).value_or(0));
         }
+        if (all.empty() || all.size() > max_chosen) return std::nullopt;
+        return all;
     }
 
-    /// The account, if the task of this generation still has a say; keeps the beat.
-    Account* in_charge(const Jid& owner, std::uint32_t generation) {
-        auto* account = host().find_account(owner);
-        if (account == nullptr) return nullptr;
-        auto& state = hand_overs_(*account);
-        if (!state.is_active || state.generation != generation) return nullptr;
-        state.beat_ms = host().uptime().count();
-        return account;
-    }
-
-    void finish(Account& account) { hand_overs_(account).is_active = false; }
-
-    void give_up(Account& account, const Error& why) {
-        hand_overs_(account).is_active = false;
-        log().error("messages for {} can not be read, they stay where they are: {}", account.jid().text(), why.text);
-    }
-
-    struct Handed {
-        std::uint64_t up_to = 0, entries = 0, bytes = 0;
-    };
-
-    /// Sends to the devices that listen, until none of them is left.
-    Handed send(Account& account, const std::vector<JournalEntry>& batch) {
-        const auto devices = listening(account);
-        Handed handed;
-        for (const auto& entry : batch) {
-            auto message = Stanza::parse(entry.stanza);
-            if (message) {
-                add_delay(*message, account.jid().domain(), entry.time);
-                if (!send(account, *message, devices)) return handed;
-            } else {
-                log().error("entry {} in the journal of {} is not a stanza and is left out", entry.sequence,
-                            account.jid().text());
-            }
-            handed = {entry.sequence, handed.entries + 1, handed.bytes + entry.stanza.size()};
-        }
-        return handed;
-    }
-
-    /// False if there is nobody left to send to.
-    static bool send(Account& account, const Stanza& message, const std::vector<Jid>& devices) {
-        if (auto* session = message.to().is_full() ? account.find(message.to().resource()) : nullptr) {
-            send(*session, message);
-            return true;
-        }
-        bool is_sent = false;
-        for (const auto& device : devices) {
-            auto* session = account.find(device.resource());
-            if (session == nullptr) continue;
-            send(*session, message);
-            is_sent = true;
-        }
-        return is_sent;
-    }
-
-    static void send(Session& session, Stanza message) { session.send(message); }
-
-    /// XEP-0203 §3. What came with a stamp of ours (a broken connection held it up before) keeps that one: it is older.
-    static void add_delay(Stanza& message, std::string_view domain, Time time) {
-        for (const auto child : message.xml().children())
-            if (child.is("delay", delay_space) && child.attribute("from") == domain) return;
-        message.append(Writer{}
-                           .element("delay", delay_space)
-                           .attribute("from", domain)
-                           .attribute("stamp", format_time(time))
-                           .take());
-    }
-
-    static constexpr Duration patience = std::chrono::seconds{15};
+    static constexpr std::size_t max_markers = 64, max_chosen = 1000;
+    static constexpr Duration sweep_interval = std::chrono::hours{1};
 
     Option<std::int64_t> max_messages_{"max_messages", 1000,
                                        "messages that may wait for one user; further ones are refused"};
     Option<Size> max_bytes_{"max_bytes", Size{std::uint64_t{4} << 20},
                             "bytes that may wait for one user; further ones are refused"};
-    Slot<HandOver> hand_overs_{"offline-hand-over"};
+    Option<Duration> expire_{"expire", Duration{0},
+                             "how long a message may wait before it goes unread; 0s: for as long as its user stays "
+                             "away. Looked at when a message arrives, or its user"};
+    Option<std::int64_t> window_{"window", 500,
+                                 "of what waited, so many messages may be unacknowledged by one device before it gets "
+                                 "more; less than stream_management's max_kept"};
+    Option<bool> stanza_ids_{"stanza_ids", true,
+                             "give messages that are kept until they are acknowledged a stable id (XEP-0359)"};
+
+    HandOvers hand_overs_{host(), *expire_,
+                          static_cast<std::uint32_t>(std::clamp<std::int64_t>(*window_, 2, 1'000'000))};
+    Retrieval retrieval_{host()};
+    Slot<Sweep> sweeps_{"offline-sweep"};
 };
 
 }   // namespace
 
-TAMBO_MODULE(Offline, "offline", "0.1.0", 1)
+TAMBO_MODULE(Offline, "offline", "0.2.0", 1)

@@ -49,6 +49,9 @@ public:
                 at = end_of(at);
         }
     }
+    void erase_first() {
+        if (!bytes_.empty()) bytes_.erase(0, end_of(0));
+    }
     void erase(std::string_view key) {
         erase_if([key](const Record& record) { return record.key == key; });
     }

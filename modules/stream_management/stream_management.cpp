@@ -1,7 +1,6 @@
-// XEP-0198 (1.6.3): both sides know what arrived, and a broken connection does not end a session.
+// XEP-0198 (1.6.3): both sides know what arrived, and neither a broken connection nor a restart of the server ends a
+// session. What "handled" means is the kernel's promise (Session::accepted): committed, or acknowledged by who got it.
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -9,127 +8,32 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include <tambo/tambo.hpp>
 
-#include "../shared/priority.hpp"
+#include "../shared/message.hpp"
+#include "stream.hpp"
 
 namespace {
 
 using namespace tambo;
-using shared::wants_messages;
-
-constexpr std::string_view sm_space = "urn:xmpp:sm:3";
-constexpr std::string_view delay_space = "urn:xmpp:delay";
-constexpr std::size_t id_characters = 24;   // of 36 kinds: 124 bits
+using namespace tambo::sm;
+using shared::delay_space;
 
 constexpr std::string_view waiting_timer = "sm-waiting";   // a session without connection gives up
 constexpr std::string_view ack_timer = "sm-ack";           // a client owes us an <a/>
-
-/// What a session with stream management is about. "h" counts modulo 2^32 (§4).
-struct Stream {
-    static constexpr int version = 2;
-    std::uint32_t in_before = 0;       ///< Session::received() when it was enabled: h counts from there
-    std::uint32_t acked = 0;           ///< the last h that the client told
-    std::uint32_t max_wait_s = 0;      ///< how long it may stay without connection; 0: it can not be resumed
-    std::uint32_t detached_at_s = 0;   ///< uptime when the connection was lost
-    std::uint64_t bytes = 0;           ///< unacknowledged
-    bool is_enabled = false;
-    bool is_asking = false;   ///< an <r/> is on its way
-    char id[id_characters] = {};
-
-    std::string_view name() const noexcept { return {id, sizeof id}; }
-};
-
-/// When a session became one that messages to the bare JID go to, on the shard's tick.
-struct Listening {
-    static constexpr int version = 1;
-    std::uint64_t since = 0;
-};
-
-/// The last streams of this account that ended: a client that comes too late still learns what arrived (§5).
-struct Ended {
-    static constexpr int version = 1;
-    struct One {
-        char id[id_characters] = {};
-        std::uint32_t in = 0;
-    };
-    One last[2];
-};
-
-/// Something sent and not yet acknowledged. In the session's own bytes, one behind the other, in step with
-/// Session::kept().
-struct Sent {
-    std::uint64_t tick;
-    std::int64_t time_ms;
-    std::uint64_t bytes;
-};
-
-/// The unacknowledged stanzas of one session, oldest first, as plain data that survives a swap.
-class SentLog {
-public:
-    explicit SentLog(Session& session) : bytes_(session.slot("sm-sent-1")) {}
-
-    std::size_t size() const noexcept { return bytes_.size() / sizeof(Sent); }
-    void push(const Sent& sent) { bytes_.append(reinterpret_cast<const char*>(&sent), sizeof sent); }
-    Sent operator[](std::size_t index) const noexcept {
-        Sent sent;
-        std::memcpy(&sent, bytes_.data() + index * sizeof sent, sizeof sent);
-        return sent;
-    }
-    /// Forgets the oldest; says how many bytes of stanzas that were.
-    std::uint64_t pop(std::size_t count) {
-        count = std::min(count, size());
-        std::uint64_t freed = 0;
-        for (std::size_t i = 0; i < count; ++i) freed += (*this)[i].bytes;
-        bytes_.erase(0, count * sizeof(Sent));
-        return freed;
-    }
-
-private:
-    std::string& bytes_;
-};
-
-/// xs:unsignedInt as h and max are; nothing else.
-std::optional<std::uint32_t> number(std::string_view digits) {
-    std::uint32_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-    return value;
-}
-
-bool is_true(std::string_view boolean) { return boolean == "true" || boolean == "1"; }
-
-/// Takes the same time wherever the two differ: the id is what lets a client into a session.
-bool same_secret(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
-    return difference == 0;
-}
-
-std::string request() { return Writer{}.element("r", sm_space).take(); }
-std::string answer(std::uint32_t h) { return Writer{}.element("a", sm_space).attribute("h", h).take(); }
-
-std::string failed(Condition condition, std::optional<std::uint32_t> h = {}) {
-    Writer w;
-    w.element("failed", sm_space);
-    if (h) w.attribute("h", *h);
-    return w.element(to_string(condition), ns::stanza_errors).take();
-}
 
 class StreamManagement final : public Module {
 public:
     void wire(Wiring& w) override {
         w.negotiate<&StreamManagement::advertise, &StreamManagement::step>(Phase::before_bind, sm_space, 20, this);
         w.element<&StreamManagement::element>(sm_space, this);
-        w.on<&StreamManagement::count>(Event::stanza_in, this, priority::first);
         w.on<&StreamManagement::sent>(Event::sent, this);
-        w.on<&StreamManagement::online>(Event::online, this, priority::first);
+        w.on<&StreamManagement::accepted>(Event::accepted, this);
         w.on<&StreamManagement::detached>(Event::detached, this);
+        w.on<&StreamManagement::restored>(Event::restored, this);
         w.on<&StreamManagement::resumed>(Event::resumed, this);
         w.on<&StreamManagement::unbound>(Event::unbound, this);
         w.timer<&StreamManagement::give_up>(waiting_timer, this);
@@ -137,10 +41,8 @@ public:
         w.feature(sm_space);
     }
 
-    Bytes save() const override { return std::to_string(tick_); }
-    bool load(std::string_view state) override {
-        return std::from_chars(state.data(), state.data() + state.size(), tick_).ec == std::errc{};
-    }
+    /// Version 1 counted ticks; nobody needs them any more.
+    bool upgrade(std::uint32_t, std::string_view) override { return true; }
 
 private:
     // --- before binding: resumption (§5)
@@ -162,25 +64,51 @@ private:
             handshake.send(failed(Condition::bad_request));
             co_return;
         }
-        Account* account = co_await handshake.account();
-        if (account == nullptr)
+        auto loading = handshake.account();
+        const auto* loaded = co_await std::move(loading);
+        if (loaded == nullptr) {
             handshake.send(failed(Condition::internal_server_error));
-        else
+            co_return;
+        }
+        const auto owner = loaded->jid();
+        auto waiting = wait_until_settled(owner, id);
+        co_await std::move(waiting);
+        if (auto* account = host().find_account(owner))
             resume(handshake, *account, id, *h);
+        else
+            handshake.send(failed(Condition::internal_server_error));
     }
+
+    /// The client goes on from the h that it is told: what is behind that it sends again. So for a moment, what it sent
+    /// has to find its way to the disk.
+    Task<void> wait_until_settled(Jid owner, std::string id) {
+        for (unsigned look = 0; look < most_looks; ++look) {
+            auto* account = host().find_account(owner);
+            const auto* session = account != nullptr ? find(*account, id) : nullptr;
+            if (session == nullptr || is_settled(*session)) co_return;
+            auto committing = host().journal().read(*account, behind_all, 1);   // done when all is committed
+            (void)co_await std::move(committing);
+            if (look < quick_looks) continue;
+            auto pausing = host().after(breath);   // other shards have their own commits
+            co_await std::move(pausing);
+        }
+    }
+
+    static bool is_settled(const Session& session) { return session.accepted() >= session.received(); }
 
     void resume(Handshake& handshake, Account& account, std::string_view id, std::uint32_t h) {
         Session* session = find(account, id);
         if (session == nullptr) return handshake.send(failed(Condition::item_not_found, ended(account, id)));
-        const auto& stream = streams_(*session);
-        const std::uint32_t news = h - stream.acked;
+        const auto up_to = unwrapped(h, session->acknowledged());
         // A client that remembers something else than happened can not go on where it left. <failed/> lets it bind
         // anew, where a stream error (§7) would make it come back with the same <resume/> for ever.
-        if (news > session->kept()) return handshake.send(failed(Condition::item_not_found, heard(*session)));
-        acknowledge(*session, h);
+        if (!up_to || (*up_to > session->last_number() && !session->was_restored()))
+            return handshake.send(failed(Condition::item_not_found, heard(*session)));
+        if (!is_settled(*session)) return handshake.send(failed(Condition::resource_constraint, heard(*session)));
+        session->acknowledge(*up_to);
         handshake.resume(
             *session,
-            Writer{}.element("resumed", sm_space).attribute("previd", id).attribute("h", heard(*session)).take());
+            Writer{}.element("resumed", sm_space).attribute("previd", id).attribute("h", tell(*session)).take());
     }
 
     Session* find(Account& account, std::string_view id) const {
@@ -188,7 +116,7 @@ private:
         for (auto* session : account.sessions()) {
             if (!streams_.has(*session)) continue;
             const auto& stream = streams_(*session);
-            if (stream.is_enabled && stream.max_wait_s > 0 && same_secret(stream.name(), id)) found = session;
+            if (stream.is_resumable() && same_secret(stream.name(), id)) found = session;
         }
         return found;
     }
@@ -210,7 +138,7 @@ private:
         if (name == "resume") return session.send_element(failed(Condition::unexpected_request));
         if (name != "r" && name != "a") return session.close(StreamCondition::unsupported_stanza_type);
         if (!is_enabled(session)) return session.send_element(failed(Condition::unexpected_request));
-        if (name == "r") return session.send_element(answer(heard(session)));
+        if (name == "r") return asked(session);
         answered(session, said);
     }
 
@@ -219,10 +147,11 @@ private:
         auto& stream = streams_(session);
         stream = Stream{};
         stream.is_enabled = true;
-        stream.in_before = static_cast<std::uint32_t>(session.received());
+        stream.in_before = session.received();
         random_token(id_characters).copy(stream.id, id_characters);
         if (is_true(wish.xml().attribute("resume"))) stream.max_wait_s = wait_for(number(wish.xml().attribute("max")));
         session.keep_sent(static_cast<std::size_t>(std::max<std::int64_t>(max_kept_, 1)));
+        if (stream.max_wait_s > 0) session.make_durable();
 
         Writer w;
         w.element("enabled", sm_space).attribute("id", stream.name());
@@ -238,36 +167,49 @@ private:
         return wanted && *wanted > 0 ? std::min(*wanted, ours) : ours;
     }
 
-    /// The h that we tell: what the client sent since it was enabled, refused stanzas included.
-    std::uint32_t heard(Session& session) const {
-        return static_cast<std::uint32_t>(session.received()) - streams_(session).in_before;
+    // --- what we tell the client: how many of its stanzas are taken care of, refused ones included
+
+    /// §4: the answer "MUST NOT be withheld", so it is what holds now. If some are not yet committed, the client need
+    /// not ask again: it is told when they are.
+    void asked(Session& session) {
+        streams_(session).asked = session.received();
+        session.send_element(answer(tell(session)));
     }
+
+    void accepted(Session& session) {
+        if (!is_enabled(session)) return;
+        const auto& stream = streams_(session);
+        if (stream.told < stream.asked && stream.told < session.accepted()) session.send_element(answer(tell(session)));
+    }
+
+    /// heard(), said to the client.
+    std::uint32_t tell(Session& session) {
+        streams_(session).told = session.accepted();
+        return heard(session);
+    }
+
+    /// What was sent before it was enabled does not count, even if it is still on its way to the disk.
+    std::uint32_t heard(Session& session) const {
+        const auto before = streams_(session).in_before;
+        return static_cast<std::uint32_t>(std::max(session.accepted(), before) - before);
+    }
+
+    // --- what the client tells us
 
     void answered(Session& session, const Stanza& said) {
         const auto h = number(said.xml().attribute("h"));
         if (!h) return;   // says nothing, so nothing is acknowledged
-        auto& stream = streams_(session);
-        const std::uint32_t news = *h - stream.acked;
-        if (static_cast<std::int32_t>(news) < 0) return;   // behind what it said before
-        if (news > session.kept()) return claims_too_much(session, *h);
-        acknowledge(session, *h);
-        stream.is_asking = false;
+        const auto up_to = unwrapped(*h, session.acknowledged());
+        if (!up_to) return;   // behind what it said before
+        if (*up_to > session.last_number()) return claims_too_much(session, *h);
+        session.acknowledge(*up_to);
+        streams_(session).is_asking = false;
         session.disarm(ack_timer);
         if (session.kept() > 0) ask(session);
     }
 
-    void acknowledge(Session& session, std::uint32_t h) {
-        auto& stream = streams_(session);
-        const std::uint32_t news = h - std::exchange(stream.acked, h);
-        SentLog log{session};
-        // What was sent while no version of this module was loaded is kept by the kernel, but has no line in the log.
-        const auto unlogged = session.kept() > log.size() ? session.kept() - log.size() : 0;
-        if (news > unlogged) stream.bytes -= std::min(stream.bytes, log.pop(news - unlogged));
-        session.acknowledge(news);
-    }
-
     void claims_too_much(Session& session, std::uint32_t h) {   // §7
-        const auto count = streams_(session).acked + static_cast<std::uint32_t>(session.kept());
+        const auto count = static_cast<std::uint32_t>(session.last_number());
         session.close(StreamCondition::undefined_condition,
                       fmt::format("You acknowledged {} stanzas, but only {} were sent to you.", h, count),
                       Writer{}
@@ -277,17 +219,11 @@ private:
                           .take());
     }
 
-    // --- counting and asking
+    // --- asking
 
-    void count(Session& session, Stanza& stanza) { notice_priority(session, stanza); }
-
-    void sent(Session& session, Stanza& stanza) {
+    void sent(Session& session, Stanza&) {
         if (!is_enabled(session)) return;
-        auto& stream = streams_(session);
-        const Sent line{next_tick(), now().time_since_epoch().count(), stanza.inner().size() + stanza_overhead_bytes};
-        SentLog{session}.push(line);
-        stream.bytes += line.bytes;
-        if (stream.bytes > limit(session)) return overflow(session);
+        if (session.kept_bytes() > limit(session)) return overflow(session);
         ask(session);
     }
 
@@ -324,15 +260,25 @@ private:
     // --- without a connection
 
     Verdict detached(Session& session) {
-        if (!is_enabled(session)) return Verdict::pass;
-        auto& stream = streams_(session);
-        if (stream.max_wait_s == 0) return Verdict::pass;
-        stream.is_asking = false;
-        stream.detached_at_s = uptime_s();
+        if (!is_enabled(session) || !streams_(session).is_resumable()) return Verdict::pass;
         session.disarm(ack_timer);
-        session.arm(waiting_timer, std::chrono::seconds{stream.max_wait_s});
+        wait(session);
         limit_waiting(session);
         return Verdict::handled;
+    }
+
+    /// The client's time begins anew: it could not come back while the server was away.
+    Verdict restored(Session& session) {
+        if (!is_enabled(session) || !streams_(session).is_resumable()) return Verdict::pass;
+        wait(session);
+        return Verdict::handled;
+    }
+
+    void wait(Session& session) {
+        auto& stream = streams_(session);
+        stream.is_asking = false;
+        stream.detached_at_ms = now().time_since_epoch().count();
+        session.arm(waiting_timer, std::chrono::seconds{stream.max_wait_s});
     }
 
     /// A client that never resumes but always comes back would fill the memory with sessions: the oldest ends.
@@ -342,7 +288,7 @@ private:
         for (auto* session : newest.account().sessions()) {
             if (session == &newest || session->link().is_connected || !is_enabled(*session)) continue;
             ++waiting;
-            if (oldest == nullptr || streams_(*session).detached_at_s < streams_(*oldest).detached_at_s)
+            if (oldest == nullptr || streams_(*session).detached_at_ms < streams_(*oldest).detached_at_ms)
                 oldest = session;
         }
         if (waiting >= max_waiting_ && oldest != nullptr) oldest->arm(waiting_timer, Duration{0});
@@ -352,52 +298,46 @@ private:
         if (!session.link().is_connected) session.end();
     }
 
-    // --- the end: what was not acknowledged goes elsewhere (§4)
+    // --- the end: what was not acknowledged goes elsewhere (§4). What is in the journal waits there again by itself.
 
     void unbound(Session& session) {
         if (!is_enabled(session)) return;
         remember_end(session);
-        SentLog log{session};
-        auto stanzas = session.take_kept();
-        const auto unlogged = stanzas.size() > log.size() ? stanzas.size() - log.size() : 0;
-        for (std::size_t i = 0; i < stanzas.size(); ++i) {
-            const auto line = i < unlogged ? Sent{0, now().time_since_epoch().count(), 0} : log[i - unlogged];
-            give_back(session, std::move(stanzas[i]), line);
-        }
+        for (auto& stanza : session.take_kept()) give_back(session, std::move(stanza));
     }
 
-    void give_back(Session& session, Stanza stanza, const Sent& line) {
+    /// As RFC 6121 §8.5.3.2 treats what comes for a resource that is gone.
+    void give_back(Session& session, Stanza stanza) {
         if (stanza.from().empty() || stanza.is_error()) return;
-        if (stanza.is_request()) {   // RFC 6121 §8.5.3.2.3. Our own pushes need no answer.
+        if (stanza.is_request() || (stanza.is_message() && stanza.type() == "groupchat")) {
+            // Our own pushes need no answer.
             if (stanza.from().is_full()) host().route(stanza.error(Error{Condition::service_unavailable}));
             return;
         }
-        if (!stanza.is_message()) return;
-        if (!stanza.to().is_full() && is_held_by_another(session, line)) return;
-        if (is_for_a_person(stanza)) stanza.set_to(session.bare_jid());   // any device will do, or none: then it waits
-        add_delay(stanza, session.bare_jid().domain(), Time{std::chrono::milliseconds{line.time_ms}});
-        host().route(std::move(stanza));
+        if (stanza.is_message() && stanza.type() != "headline") pass_on(session, std::move(stanza));
     }
 
-    static bool is_for_a_person(const Stanza& message) {
-        return message.type().empty() || message.type() == "normal" || message.type() == "chat";
+    /// What no journal keeps (XEP-0334: no-store) is for those who are there. What went to the bare JID they have got.
+    void pass_on(Session& session, Stanza message) {
+        if (!message.to().is_full() && is_another_listening(session)) return;
+        message.set_to(session.bare_jid());
+        add_delay(message, session);
+        host().route(std::move(message));
     }
 
-    /// A message to the bare JID went to each device that listened at that time. One that still does has it, or will
-    /// give it back itself when it ends; a second copy would be a repetition.
-    bool is_held_by_another(Session& session, const Sent& line) const {
-        for (auto* other : session.account().sessions()) {
-            if (other == &session || !other->is_available() || other->priority() < 0 || !listening_.has(*other))
-                continue;
-            if (listening_(*other).since < line.tick) return true;
-        }
-        return false;
+    static bool is_another_listening(Session& session) {
+        return std::ranges::any_of(session.account().sessions(), [&](const Session* other) {
+            return other != &session && other->is_available() && other->priority() >= 0;
+        });
     }
 
-    /// XEP-0198 §4: the time at which it should have arrived. What was late already keeps its first stamp.
-    static void add_delay(Stanza& message, std::string_view domain, Time time) {
+    /// XEP-0198 §4: the time at which it should have arrived, about. What was late already keeps its first stamp.
+    void add_delay(Stanza& message, Session& session) {
+        const auto domain = session.bare_jid().domain();
         for (const auto child : message.xml().children())
             if (child.is("delay", delay_space) && child.attribute("from") == domain) return;
+        const auto time =
+            session.link().is_connected ? now() : Time{std::chrono::milliseconds{streams_(session).detached_at_ms}};
         message.append(Writer{}
                            .element("delay", delay_space)
                            .attribute("from", domain)
@@ -419,46 +359,30 @@ private:
         return std::nullopt;
     }
 
-    // --- who listens since when
-
-    void online(Session& session, Stanza&) { listening_(session).since = next_tick(); }
-
-    /// A session that raises its priority from below zero listens from then on (RFC 6121 §8.5.2.1).
-    void notice_priority(Session& session, const Stanza& stanza) {
-        if (session.is_available() && session.priority() < 0 && wants_messages(stanza))
-            listening_(session).since = next_tick();
-    }
-
-    /// Rises with every use, also over swaps (save) and over a time without this module (uptime).
-    std::uint64_t next_tick() {
-        const auto floor = static_cast<std::uint64_t>(host().uptime().count()) * ticks_per_ms;
-        return tick_ = std::max(tick_ + 1, floor);
-    }
-
-    std::uint32_t uptime_s() const { return static_cast<std::uint32_t>(host().uptime().count() / 1000); }
     bool is_enabled(Session& session) const { return streams_.has(session) && streams_(session).is_enabled; }
 
-    static constexpr std::uint64_t ticks_per_ms = 1024;
-    static constexpr std::uint64_t stanza_overhead_bytes = 256;
+    static constexpr std::uint64_t behind_all = std::uint64_t{1} << 62;
+    static constexpr unsigned quick_looks = 4, most_looks = 200;
+    static constexpr Duration breath = std::chrono::milliseconds{25};
 
     Option<Duration> resume_timeout_{"resume_timeout", std::chrono::minutes{5},
                                      "how long a session waits for its client to come back; 0s: it does not"};
     Option<Duration> ack_timeout_{"ack_timeout", std::chrono::seconds{60},
                                   "a connection on which <r/> is not answered for so long counts as broken"};
-    Option<std::int64_t> max_kept_{"max_kept", 5000, "stanzas that may be unacknowledged before the session ends"};
+    Option<std::int64_t> max_kept_{"max_kept", 5000,
+                                   "stanzas that may be unacknowledged before the session ends; messages among them "
+                                   "then wait for the user's other devices, or the next login"};
     Option<Size> max_kept_bytes_{"max_kept_bytes", Size{8 * 1024 * 1024},
-                                 "bytes that may be unacknowledged before the session ends"};
+                                 "bytes that may be unacknowledged before the session ends, in the same way"};
     Option<Size> max_waiting_bytes_{"max_waiting_bytes", Size{1024 * 1024},
                                     "the same for a session whose client is away"};
     Option<std::int64_t> max_waiting_{"max_waiting", 8,
                                       "sessions of one account that may wait for their clients at a time"};
 
     Slot<Stream> streams_{"sm-stream"};
-    Slot<Listening> listening_{"sm-listening"};
     Slot<Ended> ended_{"sm-ended"};
-    std::uint64_t tick_ = 0;
 };
 
 }   // namespace
 
-TAMBO_MODULE(StreamManagement, "stream_management", "0.1.0", 1)
+TAMBO_MODULE(StreamManagement, "stream_management", "0.2.0", 2)
