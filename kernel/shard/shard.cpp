@@ -40,6 +40,7 @@ Shard::Shard(Kernel& k, unsigned i, asio::io_context* loop)
 Shard::~Shard() {
     join();
     if (here == this) here = nullptr;
+    accounts_.clear();   // sessions that outlive the process have timers and entries still
 }
 
 void Shard::be_here() noexcept {
