@@ -30,6 +30,7 @@ using namespace tambo::shared;
 
 constexpr std::string_view info_space = "http://jabber.org/protocol/disco#info";
 constexpr std::string_view items_space = "http://jabber.org/protocol/disco#items";
+constexpr std::string_view receipts_space = "urn:xmpp:receipts";
 constexpr std::size_t batch_entries = 100;
 
 struct Sweep {
@@ -64,8 +65,14 @@ private:
     Verdict arriving(Account& account, Stanza& message) {
         if (!is_to_be_kept(account, message) || hand_overs_.is_in_line(account, message)) return Verdict::pass;
         if (!finds_somebody(account, message)) return keep(account, message);   // also for the copies that it makes
-        if (std::ranges::any_of(account.sessions(), &Session::holds)) append(account, message);
+        if (std::ranges::any_of(account.sessions(), [&](const Session* s) { return may_hold(*s, message); }))
+            append(account, message);
         return Verdict::pass;
+    }
+
+    /// Until its client says that it has it: with XEP-0198 of any message, else (XEP-0184) of those that ask for it.
+    static bool may_hold(const Session& session, const Stanza& message) {
+        return session.keeps_sent() || (session.holds() && message.has("request", receipts_space));
     }
 
     static bool is_to_be_kept(const Account& account, const Stanza& message) {
