@@ -44,6 +44,13 @@ struct Stream {
     std::string_view name() const noexcept { return {id, sizeof id}; }
 };
 
+/// How much had come from a client when somebody looked, and when it was less than that.
+struct Heard {
+    static constexpr int version = 1;
+    std::uint64_t bytes = 0;
+    std::uint32_t at_s = 0;
+};
+
 /// When a session became one that messages to the bare JID go to, on the shard's tick.
 struct Listening {
     static constexpr int version = 1;
@@ -134,6 +141,8 @@ public:
         w.on<&StreamManagement::unbound>(Event::unbound, this);
         w.timer<&StreamManagement::give_up>(waiting_timer, this);
         w.timer<&StreamManagement::missing_ack>(ack_timer, this);
+        if (probe_after_->count() > 0)
+            w.every<&StreamManagement::probe_silent_links>(std::max(*probe_after_ / 4, Duration{1000}), this);
         w.feature(sm_space);
     }
 
@@ -312,6 +321,33 @@ private:
         session.drop_link();
     }
 
+    // --- a link on which nothing comes: is there still somebody?
+
+    void probe_silent_links() {
+        host().each_session([this](Session& session) {
+            if (session.link().is_connected && is_silent(session)) probe(session);
+        });
+    }
+
+    /// Bytes of any kind count: whoever confirms what it gets, or sends white space, is there.
+    bool is_silent(Session& session) const {
+        auto& heard = heard_(session);
+        const auto bytes = session.traffic().bytes_in;
+        if (bytes != heard.bytes || heard.at_s == 0) heard = {bytes, std::max<std::uint32_t>(uptime_s(), 1)};
+        if (std::chrono::seconds{uptime_s() - std::min(uptime_s(), heard.at_s)} < *probe_after_) return false;
+        heard.at_s = uptime_s();
+        return true;
+    }
+
+    /// Without stream management only TCP can tell, and it needs something to carry: RFC 6120 §4.6.1. Other wires than
+    /// XML have nothing between stanzas; there TCP asks by itself ([limits] keepalive).
+    void probe(Session& session) {
+        if (is_enabled(session))
+            ask(session);
+        else if (session.link().codec == "xml")
+            session.send_element(" ");
+    }
+
     /// At once: a single turn can send megabytes.
     void overflow(Session& session) {
         log().info("{}: more than {} bytes unacknowledged, the session ends", session.jid().text(), limit(session));
@@ -445,6 +481,9 @@ private:
                                      "how long a session waits for its client to come back; 0s: it does not"};
     Option<Duration> ack_timeout_{"ack_timeout", std::chrono::seconds{60},
                                   "a connection on which <r/> is not answered for so long counts as broken"};
+    Option<Duration> probe_after_{"probe_after", std::chrono::minutes{10},
+                                  "silence after which a client is asked whether it is there, by <r/> or, where it has "
+                                  "no stream management, white space; 0s: it is not"};
     Option<std::int64_t> max_kept_{"max_kept", 5000, "stanzas that may be unacknowledged before the session ends"};
     Option<Size> max_kept_bytes_{"max_kept_bytes", Size{8 * 1024 * 1024},
                                  "bytes that may be unacknowledged before the session ends"};
@@ -456,6 +495,7 @@ private:
     Slot<Stream> streams_{"sm-stream"};
     Slot<Listening> listening_{"sm-listening"};
     Slot<Ended> ended_{"sm-ended"};
+    Slot<Heard> heard_{"sm-heard"};
     std::uint64_t tick_ = 0;
 };
 
