@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 
@@ -160,7 +161,14 @@ class Ejabberd(Server):
     def prepare(self):
         make_certificate(self.folder)
         mam = "  mod_mam: {default: always, request_activates_archiving: false}" if self.options.mam else ""
-        self.write("ejabberd.yml", EJABBERD_CONFIG.format(folder=self.folder, port=self.port, mam=mam))
+        sql = ""
+        if self.options.storage == "sqlite":
+            sql = "default_db: sql\nsql_type: sqlite\nsql_database: %s" % self.path("ejabberd.sqlite")
+            with open("/usr/share/ejabberd/sql/lite.sql", encoding="utf-8") as schema:
+                database = sqlite3.connect(self.path("ejabberd.sqlite"))
+                database.executescript(schema.read())
+                database.close()
+        self.write("ejabberd.yml", EJABBERD_CONFIG.format(folder=self.folder, port=self.port, mam=mam, sql=sql))
         os.mkdir(self.path("log"))
 
     def command(self):
@@ -176,7 +184,8 @@ class Ejabberd(Server):
         return package_version("ejabberd")
 
     def settings(self):
-        return "mod_stream_mgmt, mod_offline, mnesia, MAM %s" % ("on" if self.options.mam else "off")
+        storage = "mnesia" if self.options.storage == "internal" else "sqlite"
+        return "mod_stream_mgmt, mod_offline, %s, MAM %s" % (storage, "on" if self.options.mam else "off")
 
 
 class Elsewhere(Server):
@@ -295,6 +304,7 @@ certfiles: ["{folder}/both.pem"]
 auth_method: internal
 auth_password_format: plain
 registration_timeout: infinity
+{sql}
 listen:
   - port: {port}
     ip: "127.0.0.1"

@@ -28,6 +28,7 @@ class Refused(Gone):
 class Stream(asyncio.Protocol):
     """Reads whole elements; nothing that arrived before the connection broke is forgotten."""
 
+    patience = PATIENCE
     CLOSED = object()   # comes after the last element if the server closed the stream itself
 
     def __init__(self, domain):
@@ -88,11 +89,13 @@ class Stream(asyncio.Protocol):
         if self.waiting and not self.waiting.done():
             self.waiting.set_result(None)
 
-    async def next(self, patience=PATIENCE):
+    async def next(self, patience=None):
         """The next element, or CLOSED; None if there was none in time."""
-        if not self.elements and not self.is_gone:
-            self.waiting = asyncio.get_running_loop().create_future()
-            await asyncio.wait([self.waiting], timeout=patience)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + (patience or self.patience)
+        while not self.elements and not self.is_gone and loop.time() < end:
+            self.waiting = loop.create_future()
+            await asyncio.wait([self.waiting], timeout=end - loop.time())   # it may have been half an element that came
         if self.elements:
             element = self.elements.popleft()
             if isinstance(element, Exception):
