@@ -57,6 +57,10 @@ std::size_t index_of(const std::string& bytes) {
     return 256 + number - (first_page << 8);
 }
 
+[[noreturn]] void refuse(std::string path, std::string_view why, std::string_view token = {}) {
+    throw std::runtime_error{path.append(": ").append(why).append(token)};
+}
+
 using Tokens = std::map<std::size_t, std::string>;
 
 Tokens read_tokens(const std::vector<std::string>& paths) {
@@ -68,11 +72,11 @@ Tokens read_tokens(const std::vector<std::string>& paths) {
             const auto index = index_of(row.fields.at(0));
             const auto& text = row.fields.at(1);
             if (index < control_tokens_end) continue;
-            if (text.empty() || text.size() > 254) throw std::runtime_error{path + ": a token of odd length"};
+            if (text.empty() || text.size() > 254) refuse(path, "a token of odd length");
             for (const char c : text)
-                if (c < ' ' || c > '~' || c == '"' || c == '\\') throw std::runtime_error{path + ": odd: " + text};
-            if (!tokens.emplace(index, text).second) throw std::runtime_error{path + ": twice: " + row.fields[0]};
-            if (!seen.emplace(text, index).second) throw std::runtime_error{path + ": twice: " + text};
+                if (c < ' ' || c > '~' || c == '"' || c == '\\') refuse(path, "odd: ", text);
+            if (!tokens.emplace(index, text).second) refuse(path, "twice: ", row.fields[0]);
+            if (!seen.emplace(text, index).second) refuse(path, "twice: ", text);
         }
     }
     return tokens;

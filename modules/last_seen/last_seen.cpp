@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include <tambo/tambo.hpp>
 
+#include "../shared/grace.hpp"
 #include "record.hpp"
 
 namespace {
@@ -27,9 +29,15 @@ constexpr std::string_view key_record = "record", key_circle = "visible_to";
 
 /// What the row cannot tell while a session lives.
 struct Moments {
-    static constexpr int version = 1;
+    static constexpr int version = 2;
     std::int64_t presence_ms = 0;   ///< when its presence came
-    std::int64_t detached_ms = 0;   ///< since when its connection is gone; 0: it is there
+
+    /// Version 1 also had, behind it, when the connection was lost.
+    static bool upgrade(int from, std::string_view bytes, Moments& moments) {
+        if (from != 1 || bytes.size() < sizeof moments) return false;
+        std::memcpy(&moments, bytes.data(), sizeof moments);
+        return true;
+    }
 };
 
 std::int64_t count(Time time) { return time.time_since_epoch().count(); }
@@ -63,9 +71,6 @@ public:
         w.on<&LastSeen::arriving>(Event::deliver, this);
         w.on<&LastSeen::outgoing>(Event::outgoing, this);
         w.iq<&LastSeen::answer>(last_space, "query", this, Scope::both);
-        // First, since stream management keeps the rest from hearing it.
-        w.on<&LastSeen::detached>(Event::detached, this, priority::first);
-        w.on<&LastSeen::resumed>(Event::resumed, this);
         w.on<&LastSeen::came>(Event::online, this);
         w.on<&LastSeen::left>(Event::offline, this);
         w.every<&LastSeen::keep_all>(*keep_every_, this);
@@ -190,7 +195,7 @@ private:
         if (since(said) >= seconds{1}) stamp(presence, account, said);
     }
 
-    void add_last_words(const Account& account, Stanza& presence) const {
+    void add_last_words(Account& account, Stanza& presence) const {
         const auto record = look(account);
         if (!record || !may_know(account, presence.to())) return;
         if (!record->status.empty()) presence.append(Writer{}.element("status").text(record->status).take());
@@ -214,25 +219,36 @@ private:
 
     // --- keeping it
 
-    std::optional<Record> look(const Account& account) const {
+    std::optional<Record> kept(const Account& account) const {
         const auto* row = rows_.get(account, key_record);
         return row != nullptr ? decode(*row) : std::nullopt;
+    }
+
+    /// What is kept, or what the user did since then in a session whose client is away.
+    std::optional<Record> look(Account& account) const {
+        auto record = kept(account);
+        for (const Session* session : account.sessions())
+            if (session->is_available()) record = later(record, session->active());
+        return record;
+    }
+
+    /// A status says why the user left, so it goes with the time at which that was.
+    static Record later(const std::optional<Record>& record, Time active) {
+        return record && record->at >= active ? *record : Record{active, {}};
     }
 
     void keep(Account& account, const Record& record) const { rows_.put(account, key_record, encode(record)); }
 
     static bool is_anybody_there(Account& account) {
-        return std::ranges::any_of(account.sessions(), [](const Session* s) { return s->is_available(); });
+        return std::ranges::any_of(account.sessions(), [](const Session* s) { return shared::is_visible(*s); });
     }
 
-    void detached(Session& session) { moments_(session).detached_ms = count(now()); }
-    void resumed(Session& session) { moments_(session).detached_ms = 0; }
-
-    /// When the last resource leaves. One that waited in vain for its client to come back left when that went away.
+    /// A client may be connected for hours while nobody looks at it: what counts is when it last said something. The
+    /// status is that of the resource that left last.
     void left(Session& session, Stanza& goodbye) {
-        if (is_anybody_there(session.account())) return;
-        const auto gone = moments_(session).detached_ms;
-        keep(session.account(), {gone != 0 ? moment(gone) : now(), std::string{goodbye.xml().child("status").text()}});
+        auto record = later(kept(session.account()), session.active());
+        if (!is_anybody_there(session.account())) record.status = goodbye.xml().child("status").text();
+        keep(session.account(), record);
     }
 
     /// A server that dies says goodbye for nobody. So what is kept follows the user now and then.
@@ -242,8 +258,9 @@ private:
     }
     void keep_up(Session& session) {
         if (!session.is_available()) return;
-        const auto kept = look(session.account());
-        if (!kept || session.active() - kept->at > *keep_every_ / 2) keep(session.account(), {session.active(), {}});
+        const auto before = kept(session.account());
+        if (!before || session.active() - before->at > *keep_every_ / 2)
+            keep(session.account(), {session.active(), {}});
     }
 
     // --- the user's choice
@@ -254,8 +271,8 @@ private:
         const auto chosen = call.get(key_circle);
         rows_.put(*account, key_circle, chosen);
         auto keeping = host().kept();
-        const auto kept = co_await std::move(keeping);
-        if (!kept) co_return std::unexpected{kept.error()};
+        const auto done = co_await std::move(keeping);
+        if (!done) co_return std::unexpected{done.error()};
         co_return CommandResult{.text = "When you were last here can be seen by: " + chosen + "."};
     }
 

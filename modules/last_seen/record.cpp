@@ -27,7 +27,7 @@ std::string encode(const Record& record) {
 std::optional<Record> decode(std::string_view row) {
     std::int64_t milliseconds = 0;
     const auto* end = row.data() + row.size();
-    const auto [at, error] = std::from_chars(row.data(), end, milliseconds);
+    const auto [at, error] = std::from_chars(row.data(), row.data() + row.size(), milliseconds);
     if (error != std::errc{} || at == end || *at != ' ') return std::nullopt;
     return Record{Time{std::chrono::milliseconds{milliseconds}}, std::string{at + 1, end}};
 }

@@ -43,9 +43,10 @@ Result<ScramKeys> decoded(const Hash& hash, const Raw& raw) {
         return fail(Condition::bad_request, fmt::format("the keys are none of {}", hash.mechanism));
     if (!salt || salt->empty() || salt->size() > most_salt_bytes)
         return fail(Condition::bad_request, "the salt is not base64, or of no sensible length");
-    const auto* end = raw.iterations.data() + raw.iterations.size();
-    const auto [read, error] = std::from_chars(raw.iterations.data(), end, keys.iterations);
-    if (error != std::errc{} || read != end || keys.iterations == 0 || keys.iterations > most_iterations)
+    const auto digits = raw.iterations;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), keys.iterations);
+    if (error != std::errc{} || end != digits.data() + digits.size() || keys.iterations == 0 ||
+        keys.iterations > most_iterations)
         return fail(Condition::bad_request, fmt::format("expected 1 to {} iterations", most_iterations));
     keys.stored_key = *stored;
     keys.server_key = *server;

@@ -1,4 +1,5 @@
-// RFC 6121 §4: presence: broadcast (§4.2, §4.4, §4.5), probes (§4.3), directed presence (§4.6), syntax (§4.7).
+// RFC 6121 §4: presence: broadcast (§4.2, §4.4, §4.5), probes (§4.3), directed presence (§4.6), syntax (§4.7). And what
+// contacts see of somebody whose connection broke, while the session waits for its client (XEP-0198 §5).
 #include <algorithm>
 #include <array>
 #include <string>
@@ -8,12 +9,20 @@
 #include <tambo/tambo.hpp>
 
 #include "../shared/directed.hpp"
+#include "../shared/grace.hpp"
 #include "../shared/priority.hpp"
 
 namespace {
 
 using namespace tambo;
 using shared::Directed, shared::read_priority, shared::trimmed;
+using shared::Grace, shared::grace_of, shared::is_visible;
+
+constexpr std::string_view grace_timer = "presence-grace";       // a client is away
+constexpr std::string_view restart_timer = "presence-restart";   // a client came back after a restart of the server
+constexpr std::string_view run_slot = "presence-run";            // in which run of the server a session was bound
+constexpr std::string_view absence_space = "urn:tambo:presence:0";
+constexpr Duration longest_look{10'000};
 
 // §4.7.2.1. Empty is taken as absent: it says nothing, and some clients write it for "online".
 bool is_show(std::string_view show) {
@@ -46,7 +55,21 @@ public:
         // Late: whoever wants to look at a client's presence, or keep it from going out, has had the chance.
         w.on<&Presence::from_client>(Event::stanza_in, this, priority::late);
         w.on<&Presence::arriving>(Event::deliver, this);
+        w.on<&Presence::outgoing>(Event::outgoing, this, priority::first);
+        w.on<&Presence::bound>(Event::bound, this);
+        // First, since stream management keeps the rest from hearing it.
+        w.on<&Presence::detached>(Event::detached, this, priority::first);
+        w.on<&Presence::resumed>(Event::resumed, this);
         w.on<&Presence::gone>(Event::unbound, this);
+        w.timer<&Presence::grace_is_over>(grace_timer, this);
+        w.timer<&Presence::ask_who_is_absent>(restart_timer, this);
+        w.every<&Presence::look_for_waiting>(std::clamp(*grace_, Duration{1000}, longest_look), this);
+    }
+
+    Bytes save() const override { return run_; }
+    bool load(std::string_view state) override {
+        run_ = state;
+        return true;
     }
 
 private:
@@ -84,7 +107,7 @@ private:
     // contacts.
     void meet(Session& session) {
         for (const Session* other : session.account().sessions()) {
-            if (other == &session || !other->is_available()) continue;
+            if (other == &session || !is_visible(*other)) continue;
             give(session.account(), *other->presence(), session.jid());
         }
         for (const Contact& contact : session.account().contacts())
@@ -124,7 +147,7 @@ private:
 
     void leave(Session& session, Stanza& goodbye) {
         const bool was_available = session.is_available();
-        if (was_available) broadcast(session, goodbye);
+        if (is_visible(session)) broadcast(session, goodbye);
         for (const auto& who : Directed{session}.take())
             if (!was_available || !hears_broadcasts(session, who)) give(session.account(), goodbye, who);
         session.set_unavailable(goodbye);
@@ -157,19 +180,93 @@ private:
     // §4.3.2: the same answer for a stranger and for an account that does not exist. It also mends a subscription that
     // only one side believes in.
     void answer_probe(Account& account, const Stanza& probe) {
+        const bool wants_absence_only = probe.has("absent", absence_space);
         if (!account.exists() || !account.may_see_presence(probe.from())) {
             host().route(Stanza::presence(account.jid(), probe.from().bare(), "unsubscribed"));
             return;
         }
         bool is_anybody_there = false;
         for (const Session* session : account.sessions()) {
-            if (!session->is_available()) continue;
+            if (!is_visible(*session)) continue;
             if (probe.to().is_full() && probe.to() != session->jid()) continue;
-            give(account, *session->presence(), probe.from());
+            if (!wants_absence_only) give(account, *session->presence(), probe.from());
             is_anybody_there = true;
         }
         if (!is_anybody_there) account.send(Stanza::presence(account.jid(), probe.from(), "unavailable"));
     }
+
+    // --- a lost connection: contacts see the user gone long before the session ends
+    //
+    // The session stays available: messages go on to wait in it for the client. Whoever got directed presence hears
+    // nothing: for a room, "unavailable" would be the end of a membership that the client still believes in.
+
+    void detached(Session& session) {
+        if (!session.is_available()) return;
+        set_grace(session, Grace::running);
+        session.arm(grace_timer, *grace_);
+    }
+
+    void set_grace(Session& session, Grace grace) const {
+        session.slot(shared::grace_slot).assign(1, static_cast<char>(grace)).append(run_);
+    }
+
+    /// Sessions whose loss nobody has told of: from before a restart of the server, or while this module was out.
+    void look_for_waiting() {
+        host().each_session([this](Session& session) {
+            if (!session.link().is_connected && is_visible(session) && !is_watched(session)) detached(session);
+        });
+    }
+
+    bool is_watched(const Session& session) const {
+        const auto* note = session.find_slot(shared::grace_slot);
+        return grace_of(session) == Grace::running && std::string_view{*note}.substr(1) == run_;
+    }
+
+    void grace_is_over(Session& session) {
+        if (session.link().is_connected || !is_visible(session)) return;
+        broadcast(session, Stanza::presence(session.jid(), {}, "unavailable"));
+        set_grace(session, Grace::over);
+    }
+
+    void resumed(Session& session) {
+        session.disarm(grace_timer);
+        const bool was_visible = is_visible(session);
+        set_grace(session, Grace::none);
+        if (!session.is_available()) return;
+        if (!was_visible) broadcast(session, *session.presence());
+        if (session.slot(run_slot) != run_)
+            session.arm(restart_timer, std::max(*grace_ - host().uptime(), Duration::zero()));
+    }
+
+    /// What others send for the user (a new contact gets to see the presence, a new picture is announced) must not
+    /// bring back who was said to be gone.
+    Verdict outgoing(Account& account, Stanza& stanza) {
+        if (!stanza.is_presence() || !stanza.type().empty() || !stanza.from().is_full()) return Verdict::pass;
+        const auto* session = account.find(stanza.from().resource());
+        return session != nullptr && grace_of(*session) == Grace::over ? Verdict::handled : Verdict::pass;
+    }
+
+    // --- a restart of the server, over which the session was kept
+
+    void bound(Session& session) { session.slot(run_slot) = run_; }
+
+    /// The client believes what it saw before the restart. Of contacts whose sessions were kept as well that is still
+    /// true, others who are back have said so, and the rest left without a word. Asked when contacts have had their
+    /// time to come back.
+    void ask_who_is_absent(Session& session) {
+        if (!session.link().is_connected || !session.is_available()) return;   // when it resumes again
+        session.slot(run_slot) = run_;
+        for (const Contact& contact : session.account().contacts()) {
+            if (!contact.to) continue;
+            auto probe = Stanza::presence(session.jid(), contact.jid, "probe");
+            probe.append(Writer{}.element("absent", absence_space).take());
+            session.account().send(std::move(probe));
+        }
+    }
+
+    Option<Duration> grace_{"presence_grace", std::chrono::minutes{1},
+                            "how long a client may be away before contacts see the user gone; the session waits on"};
+    Bytes run_ = random_token(8);   ///< not the one of a server that was here before
 
     Option<std::int64_t> max_directed_{"max_directed", 256,
                                        "addressees of directed presence that one session may have"};

@@ -25,6 +25,13 @@ using shared::delay_space;
 constexpr std::string_view waiting_timer = "sm-waiting";   // a session without connection gives up
 constexpr std::string_view ack_timer = "sm-ack";           // a client owes us an <a/>
 
+/// How much had come from a client when somebody looked, and when it was less than that.
+struct Heard {
+    static constexpr int version = 1;
+    std::uint64_t bytes = 0;
+    std::uint32_t at_s = 0;
+};
+
 class StreamManagement final : public Module {
 public:
     void wire(Wiring& w) override {
@@ -38,6 +45,8 @@ public:
         w.on<&StreamManagement::unbound>(Event::unbound, this);
         w.timer<&StreamManagement::give_up>(waiting_timer, this);
         w.timer<&StreamManagement::missing_ack>(ack_timer, this);
+        if (probe_after_->count() > 0)
+            w.every<&StreamManagement::probe_silent_links>(std::max(*probe_after_ / 4, Duration{1000}), this);
         w.feature(sm_space);
     }
 
@@ -248,6 +257,33 @@ private:
         session.drop_link();
     }
 
+    // --- a link on which nothing comes: is there still somebody?
+
+    void probe_silent_links() {
+        host().each_session([this](Session& session) {
+            if (session.link().is_connected && is_silent(session)) probe(session);
+        });
+    }
+
+    /// Bytes of any kind count: whoever confirms what it gets, or sends white space, is there.
+    bool is_silent(Session& session) const {
+        auto& heard = heard_(session);
+        const auto bytes = session.traffic().bytes_in;
+        if (bytes != heard.bytes || heard.at_s == 0) heard = {bytes, std::max<std::uint32_t>(uptime_s(), 1)};
+        if (std::chrono::seconds{uptime_s() - std::min(uptime_s(), heard.at_s)} < *probe_after_) return false;
+        heard.at_s = uptime_s();
+        return true;
+    }
+
+    /// Without stream management only TCP can tell, and it needs something to carry: RFC 6120 §4.6.1. Other wires than
+    /// XML have nothing between stanzas; there TCP asks by itself ([limits] keepalive).
+    void probe(Session& session) {
+        if (is_enabled(session))
+            ask(session);
+        else if (session.link().codec == "xml")
+            session.send_element(" ");
+    }
+
     /// At once: a single turn can send megabytes.
     void overflow(Session& session) {
         log().info("{}: more than {} bytes unacknowledged, the session ends", session.jid().text(), limit(session));
@@ -359,6 +395,7 @@ private:
         return std::nullopt;
     }
 
+    std::uint32_t uptime_s() const { return static_cast<std::uint32_t>(host().uptime().count() / 1000); }
     bool is_enabled(Session& session) const { return streams_.has(session) && streams_(session).is_enabled; }
 
     static constexpr std::uint64_t behind_all = std::uint64_t{1} << 62;
@@ -369,6 +406,9 @@ private:
                                      "how long a session waits for its client to come back; 0s: it does not"};
     Option<Duration> ack_timeout_{"ack_timeout", std::chrono::seconds{60},
                                   "a connection on which <r/> is not answered for so long counts as broken"};
+    Option<Duration> probe_after_{"probe_after", std::chrono::minutes{10},
+                                  "silence after which a client is asked whether it is there, by <r/> or, where it has "
+                                  "no stream management, white space; 0s: it is not"};
     Option<std::int64_t> max_kept_{"max_kept", 5000,
                                    "stanzas that may be unacknowledged before the session ends; messages among them "
                                    "then wait for the user's other devices, or the next login"};
@@ -381,6 +421,7 @@ private:
 
     Slot<Stream> streams_{"sm-stream"};
     Slot<Ended> ended_{"sm-ended"};
+    Slot<Heard> heard_{"sm-heard"};
 };
 
 }   // namespace

@@ -68,10 +68,8 @@ inline std::optional<tambo::ScramKeys> read_keys(std::string_view line) {
     const auto stored_key = take(line, ' ');
     if (!hash || !iterations || !salt || !stored_key) return std::nullopt;
     std::uint32_t count = 0;
-    const auto* end = iterations->data() + iterations->size();
-    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): from_chars stops at `end`
-    if (const auto [stop, error] = std::from_chars(iterations->data(), end, count); error != std::errc{} || stop != end)
-        return std::nullopt;
+    const auto [end, error] = std::from_chars(iterations->data(), iterations->data() + iterations->size(), count);
+    if (error != std::errc{} || end != iterations->data() + iterations->size()) return std::nullopt;
     auto raw_salt = tambo::from_base64(*salt);
     auto raw_stored = tambo::from_base64(*stored_key);
     auto raw_server = tambo::from_base64(line);

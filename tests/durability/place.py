@@ -1,0 +1,44 @@
+"""What writers, readers and troublemakers of one scene share."""
+import asyncio
+import collections
+import heapq
+import itertools
+
+
+class Progress:
+    """Counts what happens, so that trouble comes at moments of the story and not of the clock."""
+
+    def __init__(self):
+        self.count, self.waiting, self.ties = 0, [], itertools.count()
+        self.last = 0.0
+
+    def stirred(self):
+        self.count += 1
+        self.last = asyncio.get_running_loop().time()
+        while self.waiting and self.waiting[0][0] <= self.count:
+            future = heapq.heappop(self.waiting)[2]
+            if not future.done():
+                future.set_result(None)
+
+    async def after(self, events):
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self.waiting, (self.count + events, next(self.ties), future))
+        await future
+
+
+class Place:
+    def __init__(self, server, books, random, link=None):
+        self.domain, self.password = server.domain, server.password
+        self.address = (lambda: ("127.0.0.1", link.port)) if link else server.address
+        self.books, self.random, self.link = books, random, link
+        self.progress = Progress()
+        self.stirred = self.progress.stirred
+        self.reasons = collections.Counter()   # why connections ended
+
+    def note(self, device, why):
+        del device
+        self.reasons[str(why)[:160]] += 1
+
+    def some(self, most):
+        """How many events until something happens: any number, but every other time rather few."""
+        return int(self.random.choice((most ** self.random.random(), most * self.random.random())))
