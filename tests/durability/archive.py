@@ -1,5 +1,4 @@
 """XEP-0313: what a server kept beside what it delivered."""
-from people import number_of
 from xmpp import CLIENT, Gone, Refused, Stream
 
 PAGE = 100
@@ -26,14 +25,14 @@ async def read_archive(place, account, tls):
         await stream.log_in(account, place.password)
         await stream.bind("archivist")
         while after is not None:
-            messages, after = await page(stream, after)
+            messages, after = await page(stream, after, place)
             found |= messages
     finally:
         stream.abort()
     return found
 
 
-async def page(stream, after):
+async def page(stream, after, place):
     """One page's messages, and where the next page begins."""
     found = set()
     stream.send("<iq type='set' id='page'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'>"
@@ -42,8 +41,8 @@ async def page(stream, after):
         element = await stream.answer()
         if element.tag == CLIENT + "message":
             inner = element.find(".//{urn:xmpp:forward:0}forwarded/" + CLIENT + "message")
-            if inner is not None and (inner.get("id") or "").count("/") == 2:
-                found.add(number_of(inner.get("id")))
+            if inner is not None:
+                found |= place.numbers(inner)
         elif element.get("id") == "page":
             if element.get("type") != "result":
                 raise Refused("no archive")

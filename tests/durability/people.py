@@ -31,8 +31,8 @@ class Writer(Device):
     def tell(self, account):
         """It is in the books before the server can see it."""
         message = self.place.books.write(self.user, account)
-        self.send("<message to='%s@%s' type='chat' id='%s/%s/%d'><body>%d %s</body></message>" % (
-            account, self.place.domain, *message, message[2], "." * self.place.random.randrange(160)), message)
+        self.send("<message to='%s@%s' type='chat' id='%s/%s/%s/%d'><body>%d %s</body></message>" % (
+            account, self.place.domain, self.place.tag, *message, message[2], "." * self.place.random.randrange(160)), message)
 
     def on_counted(self, message):
         self.place.books.accepted.add(message)
@@ -40,7 +40,7 @@ class Writer(Device):
 
     def on_message(self, message):
         if message.get("type") == "error":
-            self.place.books.bounced.add(number_of(message.get("id")))
+            self.place.books.bounced |= self.place.numbers(message)
 
 
 class Reader(Device):
@@ -57,9 +57,10 @@ class Reader(Device):
 
     def on_message(self, message):
         if message.get("type") == "chat":
-            self.stamped += message.find(DELAY) is not None
-            self.place.books.arrive(self, number_of(message.get("id")))
-            self.place.stirred()
+            for number in self.place.numbers(message):
+                self.stamped += message.find(DELAY) is not None
+                self.place.books.arrive(self, number)
+                self.place.stirred()
 
     def on_quiet(self):
         self.acknowledge()
@@ -106,8 +107,3 @@ class Never(OnRequest):
 
     def on_request(self):
         pass
-
-
-def number_of(ident):
-    writer, account, number = ident.split("/")
-    return writer, account, int(number)

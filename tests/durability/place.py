@@ -3,6 +3,7 @@ import asyncio
 import collections
 import heapq
 import itertools
+import secrets
 
 
 class Progress:
@@ -33,6 +34,7 @@ class Place:
         self.books, self.random, self.link = books, random, link
         self.progress = Progress()
         self.stirred = self.progress.stirred
+        self.tag = "%06x" % secrets.randbelow(2 ** 24)   # so that nothing of an earlier run is taken for this one's
         self.reasons = collections.Counter()   # why connections ended
 
     def note(self, device, why):
@@ -42,3 +44,8 @@ class Place:
     def some(self, most):
         """How many events until something happens: any number, but every other time rather few."""
         return int(self.random.choice((most ** self.random.random(), most * self.random.random())))
+
+    def numbers(self, message):
+        """{(writer, account, number)} if it is one of ours."""
+        parts = (message.get("id") or "").split("/")
+        return {(parts[1], parts[2], int(parts[3]))} if len(parts) == 4 and parts[0] == self.tag else set()

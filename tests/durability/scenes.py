@@ -13,7 +13,7 @@ WRITERS = 4
 TLS = ("none", "none", "starttls")   # every third device
 BETWEEN_KILLS = 600                  # at most so many events
 BETWEEN_CUTS = 150
-CUTS = 40
+STEP = 240                           # seconds that a clock may be wrong; less than half of what sessions are kept for
 QUIET = 1.5                          # seconds without anything new after which nothing more is expected
 SLOW = 60                            # seconds without anything new after which a server that owes something has failed
 MIXED = (Reader, OnRequest, EveryNth, Late)
@@ -22,8 +22,9 @@ MIXED = (Reader, OnRequest, EveryNth, Late)
 class Scene:
     """Readers' policies, by account; `devices` of each; and which troubles come."""
 
-    def __init__(self, says, policies=MIXED, devices=1, cuts=False, spells=False):
-        self.says, self.policies, self.devices, self.cuts, self.spells = says, policies, devices, cuts, spells
+    def __init__(self, says, policies=MIXED, devices=1, cuts=False, spells=False, steps=False):
+        self.says, self.policies, self.devices = says, policies, devices
+        self.cuts, self.spells, self.steps = cuts, spells, steps
 
 
 SCENES = {
@@ -32,7 +33,8 @@ SCENES = {
     "withheld": Scene("readers acknowledge late, every seventh, or never", (Late, EveryNth, Never, Never)),
     "offline": Scene("readers are away part of the time, with and without goodbye", spells=True),
     "devices": Scene("three devices of each account", (Reader, Late, EveryNth, OnRequest), devices=3),
-    "storm": Scene("all of it at once", (Late, EveryNth, Never, Reader), devices=2, cuts=True, spells=True),
+    "clock": Scene("the server's clock is set forth and back, by up to four minutes", steps=True),
+    "storm": Scene("all of it at once", (Late, EveryNth, Never, Reader), devices=2, cuts=True, spells=True, steps=True),
 }
 WITHOUT_KILLS = ("cut",)
 
@@ -44,7 +46,7 @@ class Performance:
         self.name, self.scene, self.server, self.options, self.random = name, SCENES[name], server, options, random
         self.books, self.tasks, self.lives = Books(), [], {}
         self.readers, self.writers = [], []
-        self.kills = self.points = 0
+        self.kills = self.points = self.steps = 0
         self.is_over = False
 
     async def play(self, kills):
@@ -63,6 +65,8 @@ class Performance:
                 device.vanish()
             if self.link:
                 self.link.close()
+            if self.steps:
+                self.server.step_clock(0)
 
     # Everybody comes.
     async def cast(self):
@@ -91,6 +95,8 @@ class Performance:
         troubles = [self.kill(kills)] if kills else []
         if self.scene.cuts:
             self.tasks.append(asyncio.create_task(self.cut()))
+        if self.scene.steps and self.server.clock():
+            self.tasks.append(asyncio.create_task(self.step()))
         if self.scene.spells:
             self.tasks += [asyncio.create_task(self.spells(reader)) for reader in self.readers]
         if not troubles:
@@ -134,6 +140,12 @@ class Performance:
         while True:
             await self.place.progress.after(self.place.some(BETWEEN_CUTS))
             self.link.cut(self.random)
+
+    async def step(self):
+        while True:
+            await self.place.progress.after(self.place.some(BETWEEN_CUTS))
+            self.server.step_clock(self.random.randint(-STEP, STEP))
+            self.steps += 1
 
     async def spells(self, reader):
         """Away and back. Half of the time it says goodbye first."""
@@ -205,7 +217,7 @@ class Performance:
 
     def figures(self):
         people = [*self.writers, *self.readers]
-        return {"scene": self.name, "kills": self.kills, "points": self.points, "cuts": self.link.cuts if self.link else 0,
+        return {"scene": self.name, "kills": self.kills, "points": self.points, "cuts": self.link.cuts if self.link else 0, "steps": self.steps,
                 **self.books.figures(), "resumed": sum(each.resumed for each in people),
                 "refused": sum(each.refused for each in people), "stamped": sum(reader.stamped for reader in self.readers),
                 "violations": sum((each.violations for each in people), []), "examples": self.books.examples(),

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import tempfile
 
@@ -29,6 +30,8 @@ class Server:
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="tambo-durability-")
         self.port, self.process = free_port(), None
+        with open(self.path("clock"), "wb") as file:
+            file.write(bytes(8))
         self.prepare()
 
     def address(self):
@@ -40,7 +43,16 @@ class Server:
     def settings(self): raise NotImplementedError   # a sentence for the table
 
     def environment(self):
-        return dict(os.environ)
+        return {}
+
+    def clock(self):
+        """What makes its clock go wrong, if that was built (see stepped_clock.cpp)."""
+        library = os.path.join(self.options.build, "durability", "libstepped_clock.so")
+        return {"LD_PRELOAD": library, "TAMBO_STEPPED_CLOCK": self.path("clock")} if os.path.exists(library) else {}
+
+    def step_clock(self, seconds):
+        with open(self.path("clock"), "r+b") as file:   # not anew: the server has it mapped
+            file.write(struct.pack("=q", seconds))
 
     def path(self, *names):
         return os.path.join(self.folder, *names)
@@ -52,7 +64,7 @@ class Server:
 
     async def start(self, point=None):
         """`point`: NAME:COUNT, where it kills itself."""
-        environment = self.environment()
+        environment = {**os.environ, **self.environment(), **self.clock()}
         if point:
             environment["TAMBO_KILL_AT"] = point
         with open(self.path("output"), "ab") as output:
@@ -177,7 +189,7 @@ class Ejabberd(Server):
                 "-s", "ejabberd"]
 
     def environment(self):
-        return {**os.environ, "ERL_LIBS": "/usr/lib/x86_64-linux-gnu", "EJABBERD_CONFIG_PATH": self.path("ejabberd.yml"),
+        return {"ERL_LIBS": "/usr/lib/x86_64-linux-gnu", "EJABBERD_CONFIG_PATH": self.path("ejabberd.yml"),
                 "EJABBERD_LOG_PATH": self.path("log", "ejabberd.log"), "ERL_CRASH_DUMP": "/dev/null", "HOME": self.folder}
 
     def version(self):
@@ -208,6 +220,9 @@ class Elsewhere(Server):
 
     def settings(self):
         return "at %s" % self.options.address
+
+    def clock(self):
+        return {}
 
     def last_words(self):
         return ""
@@ -263,6 +278,9 @@ plaintext_auth = yes
 connections_per_address = 0
 auth_failures_per_address = 0
 registrations_per_address = 0
+
+[module stream_management]
+resume_timeout = 10m
 
 [module offline]
 max_messages = 100000
