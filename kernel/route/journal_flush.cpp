@@ -120,7 +120,9 @@ void ShardJournal::gather_entries(JournalBatch& batch) {
             if (held.session->is_durable()) holders.push_back({held.session->device(), held.number});
         if (entry->is_done && !holders.empty()) holders.emplace_back();   // one of them has acknowledged it
         const bool is_new = entry->stored == Entry::Stored::no;
-        if (!is_new && entry->data.holders == holders) continue;
+        // Who waits for its commit is told by one, even if it changes nothing.
+        const bool is_known = std::ranges::all_of(entry->held, &Entry::Held::is_kept);
+        if (!is_new && is_known && entry->data.holders == holders) continue;
         entry->data.holders = std::move(holders);
         if (is_new) entry->stored = Entry::Stored::underway;
         (is_new ? batch.appends : batch.holds).push_back(std::move(entry));
