@@ -256,8 +256,9 @@ void LocalSession::keep(JournalBatch& batch) {
 }
 
 void LocalSession::is_kept(std::uint64_t accepted_on_disk) {
-    if (accepted_on_disk <= counts_->kept_accepted) return;
-    counts_->origin->kept = counts_->kept_accepted = accepted_on_disk;
+    const bool is_first = !std::exchange(counts_->is_on_disk, true);
+    if (accepted_on_disk <= counts_->kept_accepted && !is_first) return;
+    counts_->origin->kept = counts_->kept_accepted = std::max(accepted_on_disk, counts_->kept_accepted);
     account_.shard().fire(Event::accepted, *this);
 }
 
@@ -265,6 +266,9 @@ void LocalSession::was_not_kept() noexcept {
     counts_->is_put = false;
     counts_->may_have_changed = true;
     counts_->state_hash = 0;
+    if (counts_->is_on_disk) return;
+    counts_->origin->is_durable = false;   // nobody was told that it is; it does without
+    account_.shard().fire(Event::accepted, *this);
 }
 
 bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEntry>& sent) {
@@ -276,7 +280,7 @@ bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEnt
     counts_ = std::make_unique<Counts>(state->max_kept, std::move(origin));
     received_ = counts_->accepted = counts_->kept_accepted = kept.accepted;
     counts_->outbox.restore(kept.acknowledged, {});
-    counts_->is_restored = true;
+    counts_->is_restored = counts_->is_on_disk = true;
     since_ = state->since;
     active_ = state->active;
     priority_ = state->priority;

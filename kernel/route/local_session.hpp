@@ -34,6 +34,7 @@ struct Counts {
     std::vector<std::uint64_t> ahead;   ///< … and these, in order
     std::uint64_t kept_accepted = 0;    ///< as the disk knows
     std::uint64_t state_hash = 0;       ///< of the state that is on disk
+    bool is_on_disk = false;   ///< it can come back
     bool is_put = false, may_have_changed = true, has_risen = false, is_restored = false;
     /// Of a restored session: what is in journals of what its client may send again, and up to which number.
     std::vector<std::uint64_t> known;

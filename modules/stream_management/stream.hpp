@@ -30,6 +30,7 @@ struct Stream {
     std::uint32_t max_wait_s = 0;      ///< how long it may stay without connection; 0: it can not be resumed
     bool is_enabled = false;
     bool is_asking = false;   ///< an <r/> is on its way
+    bool is_told = false;     ///< <enabled/> was sent
     char id[id_characters] = {};
 
     std::string_view name() const noexcept { return {id, sizeof id}; }
@@ -48,6 +49,7 @@ struct Stream {
         stream.max_wait_s = old.max_wait_s;
         stream.is_enabled = old.is_enabled;
         stream.is_asking = old.is_asking;
+        stream.is_told = true;
         std::memcpy(stream.id, old.id, sizeof stream.id);
         return true;
     }

@@ -161,7 +161,14 @@ private:
         if (is_true(wish.xml().attribute("resume"))) stream.max_wait_s = wait_for(number(wish.xml().attribute("max")));
         session.keep_sent(static_cast<std::size_t>(std::max<std::int64_t>(max_kept_, 1)));
         if (stream.max_wait_s > 0) session.make_durable();
+        if (!session.is_durable()) confirm(session);
+    }
 
+    /// A session that is to outlive the process is on disk before its client hears of it: what the client sends from
+    /// then on is recognised if it has to be sent again.
+    void confirm(Session& session) {
+        auto& stream = streams_(session);
+        stream.is_told = true;
         Writer w;
         w.element("enabled", sm_space).attribute("id", stream.name());
         if (stream.max_wait_s > 0) w.attribute("resume", "true").attribute("max", stream.max_wait_s);
@@ -188,6 +195,7 @@ private:
     void accepted(Session& session) {
         if (!is_enabled(session)) return;
         const auto& stream = streams_(session);
+        if (!stream.is_told) return confirm(session);
         if (stream.told < stream.asked && stream.told < session.accepted()) session.send_element(answer(tell(session)));
     }
 
@@ -306,6 +314,7 @@ private:
     /// The client's time begins anew: it could not come back while the server was away.
     Verdict restored(Session& session) {
         if (!is_enabled(session) || !streams_(session).is_resumable()) return Verdict::pass;
+        streams_(session).is_told = true;
         wait(session);
         return Verdict::handled;
     }
