@@ -245,7 +245,8 @@ void LocalSession::keep(JournalBatch& batch) {
     const auto acknowledged = counts.outbox.acknowledged();
     auto bytes = std::exchange(counts.may_have_changed, false) ? state().pack() : std::string{};
     const auto hash = bytes.empty() ? counts.state_hash : text_hash(bytes);
-    if (hash != counts.state_hash || !std::exchange(counts.is_put, true))
+    const bool was_put = std::exchange(counts.is_put, true);
+    if (hash != counts.state_hash || !was_put)
         batch.sessions.push_back(
             {account_.jid(),
              {counts.origin->device, std::string{jid_.resource()}, counts.accepted, acknowledged, std::move(bytes)}});
