@@ -17,7 +17,7 @@ function(tambo_add_module name)
     endif()
     add_library(module_${name} MODULE ${arg_SOURCES} ${arg_UNPARSED_ARGUMENTS})
     target_compile_options(module_${name} PRIVATE -fno-gnu-unique -fvisibility=hidden -fvisibility-inlines-hidden)
-    if(TAMBO_SANITIZE AND TARGET module_headers)
+    if(TARGET module_headers)
         target_precompile_headers(module_${name} REUSE_FROM module_headers)
     endif()
     target_link_options(module_${name} PRIVATE -Wl,-z,now -Wl,--exclude-libs,ALL

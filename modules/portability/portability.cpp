@@ -112,11 +112,9 @@ private:
             auto reading = host().journal().read(*account, after, messages_at_once);
             const auto entries = co_await std::move(reading);
             if (!entries) co_return std::unexpected{entries.error()};
-            for (const auto& entry : *entries) {
-                all += as_offline_message(entry, jid.domain());
-                after = entry.sequence;
-            }
-            if (entries->size() < messages_at_once) break;
+            if (entries->empty()) break;
+            after = entries->back().sequence;
+            for (const auto& entry : *entries) all += as_offline_message(entry, jid.domain());
         }
         co_return all.empty() ? all : fmt::format("<offline-messages>{}</offline-messages>", all);
     }
@@ -227,7 +225,8 @@ private:
         auto* account = host().find_account(jid);
         if (account == nullptr) co_return fail(Condition::item_not_found, "the account is gone");
         auto& journal = host().journal();
-        for (auto& [time, message] : messages) journal.append(*account, message, time, journal.next_id());
+        for (auto& [time, message] : messages)
+            journal.set_down(*account, journal.append(*account, message, time, journal.next_id()));
         co_return Nothing{};   // kept() tells whether all of it was kept
     }
     Task<Result<Nothing>> drop_waiting(Jid jid) {

@@ -111,8 +111,8 @@ void look_through(const fs::path& file, std::string_view check) {
     recognise(db);
     if (ask_number(db, "PRAGMA user_version") == 0)
         throw std::runtime_error{fmt::format("{}: is empty, no backup of a tambo database", file.string())};
-    const auto verdict = ask_text(db, fmt::format("PRAGMA {}(1)", check));
-    if (verdict != "ok") throw std::runtime_error{fmt::format("{}: is damaged ({})", file.string(), verdict)};
+    if (const auto damage = damage_in(db, check); !damage.empty())
+        throw std::runtime_error{fmt::format("{}: is damaged ({})", file.string(), damage)};
 }
 
 /// Sessions go on from where they are, not from where they were: what a client was sent and has acknowledged since the

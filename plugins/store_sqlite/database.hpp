@@ -1,6 +1,7 @@
 // A connection to an SQLite file and its statements; failures become sentences for the operator.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -188,6 +189,14 @@ inline std::string ask_text(Database& db, const std::string& sql) {
         if (answer.empty()) answer = question.bytes(0);
     });
     return answer;
+}
+
+/// What "quick_check" or "integrity_check" finds first, in one line; empty if nothing.
+inline std::string damage_in(Database& db, std::string_view check) {
+    auto verdict = ask_text(db, fmt::format("PRAGMA {}(1)", check));
+    if (verdict == "ok") return {};
+    std::ranges::replace(verdict, '\n', ' ');
+    return verdict;
 }
 
 }   // namespace tambo::sqlite

@@ -44,12 +44,11 @@ void make_file(const std::filesystem::path& file) {
 }
 
 void quick_check(Database& db) {
-    const auto verdict = ask_text(db, "PRAGMA quick_check(1)");
-    if (verdict != "ok")
+    if (const auto damage = damage_in(db, "quick_check"); !damage.empty())
         throw std::runtime_error{
             fmt::format("{}: is damaged ({}); nothing was changed. Put a backup in its place, or save "
                         "what can be saved with \"sqlite3 FILE .recover\"",
-                        db.file(), verdict)};
+                        db.file(), damage)};
 }
 
 void configure(Database& db, const Settings& settings) {

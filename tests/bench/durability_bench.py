@@ -20,8 +20,8 @@ import types
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "durability"))
+from peers import STARTED             # noqa: E402
 from scenes import connected          # noqa: E402
-from servers import STARTED           # noqa: E402
 from xmpp import SM, Refused, Stream  # noqa: E402
 
 STANZA = re.compile(rb"<(?:message|presence|iq)[ >/]")
@@ -115,7 +115,8 @@ class Talker:
 
 
 def message(recipient, number):
-    return "<message to='%s@localhost' type='chat' id='m%d'><body>%d %s</body></message>" % (recipient, number, number, "." * 80)
+    return "<message to='%s@localhost' type='chat' id='m%d'><body>%d %s</body></message>" % (recipient, number, number,
+                                                                                             "." * 80)
 
 
 class Round:
@@ -157,7 +158,8 @@ class Round:
         cpu = max(after.cpu - before.cpu, 1 / TICKS)
         self.figures[name] = {"messages": messages, "seconds": seconds, "cpu_s": cpu,
                               "per_s": messages / seconds, "per_cpu_s": messages / cpu, "client_load": own / seconds,
-                              "bytes": (after.bytes - before.bytes) / messages, "writes": (after.writes - before.writes) / messages}
+                              "bytes": (after.bytes - before.bytes) / messages,
+                              "writes": (after.writes - before.writes) / messages}
 
     async def write(self, recipients, messages):
         """How many each writer wrote."""
@@ -224,10 +226,9 @@ def table(rounds, names):
                   "|---|---|---|---|---|---|"]
         for name in names:
             cells = [cell(rounds, name, part, figure) for figure in ("per_s", "per_cpu_s")]
-            mine = [each[name][part] for each in rounds]
-            lines.append("| %s | %s | %.0f | %.2f | %.0f %% |" % (
-                name, " | ".join(cells), statistics.median(each["bytes"] for each in mine),
-                statistics.median(each["writes"] for each in mine), 100 * statistics.median(each["client_load"] for each in mine)))
+            bytes_, writes, load = (statistics.median(each[name][part][figure] for each in rounds)
+                                    for figure in ("bytes", "writes", "client_load"))
+            lines.append("| %s | %s | %.0f | %.2f | %.0f %% |" % (name, " | ".join(cells), bytes_, writes, 100 * load))
     return "\n".join(lines)
 
 
@@ -241,7 +242,8 @@ def cell(rounds, name, part, figure):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--servers", default="tambo:fast,tambo:commit,tambo:fsync,prosody,prosody:sqlite,ejabberd,ejabberd:sqlite")
+    parser.add_argument("--servers", default="tambo:fast,tambo:commit,tambo:fsync,prosody,prosody:sqlite,ejabberd,"
+                        "ejabberd:sqlite", help="SERVER[:VARIANT],... (default %(default)s)")
     parser.add_argument("--build", default=os.path.normpath(HERE + "/../../build/release"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--messages", type=int, default=20000)

@@ -30,7 +30,7 @@ class Books:
     def note_missed(self):
         """What somebody else of the account got, but not this device, which was there all the time and resumed each time that
         its link broke. To be called while that can be told."""
-        self.missed = [(device, message) for account, devices in self.members.items() if len(devices) > 1
+        self.missed = [((account, device.resource), message) for account, devices in self.members.items() if len(devices) > 1
                        for device in devices if device.logins == 1
                 for message in sorted(self.arrived & self.accepted - set(self.arrivals[account, device.resource]))
                        if message[1] == account]
@@ -63,10 +63,10 @@ class Books:
         def named(message):
             return "%s/%s/%d" % message
 
-        lists = {"lost": sorted(self.missing()), "repeated": self.repeated(), "reordered": self.reordered(), "missed": self.missed}
-        return {name: [named(each) if name == "lost" else "%s at %s" % (named(each[1]), place(each[0])) for each in found[:most]]
-                for name, found in lists.items() if found}
+        def placed(found):
+            (account, resource), message = found
+            return "%s at %s/%s" % (named(message), account, resource)
 
-
-def place(device):
-    return "/".join(device) if isinstance(device, tuple) else "%s/%s" % (device.user, device.resource)
+        lists = {"repeated": self.repeated(), "reordered": self.reordered(), "missed": self.missed}
+        examples = {name: [placed(each) for each in found[:most]] for name, found in lists.items()}
+        return {"lost": [named(each) for each in sorted(self.missing())[:most]], **examples}

@@ -74,7 +74,7 @@ class Performance:
         tls = iter(self.transports())
         self.readers = [policy(self.place, account, "device%d" % number, next(tls))
                         for account, policy in zip(accounts, self.scene.policies) for number in range(self.scene.devices)]
-        self.writers = [Writer(self.place, name, next(tls), [accounts[number % len(accounts)], accounts[(number + 1) % len(accounts)]])
+        self.writers = [Writer(self.place, name, next(tls), [accounts[(number + more) % len(accounts)] for more in (0, 1)])
                         for number, name in enumerate(names)]
         for reader in self.readers:
             self.enter(reader)
@@ -217,7 +217,8 @@ class Performance:
 
     def figures(self):
         people = [*self.writers, *self.readers]
-        return {"scene": self.name, "kills": self.kills, "points": self.points, "cuts": self.link.cuts if self.link else 0, "steps": self.steps,
+        return {"scene": self.name, "kills": self.kills, "points": self.points,
+                "cuts": self.link.cuts if self.link else 0, "steps": self.steps,
                 **self.books.figures(), "resumed": sum(each.resumed for each in people),
                 "refused": sum(each.refused for each in people), "stamped": sum(reader.stamped for reader in self.readers),
                 "violations": sum((each.violations for each in people), []), "examples": self.books.examples(),

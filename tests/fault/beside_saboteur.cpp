@@ -103,11 +103,17 @@ bool is_fit(const Script& script) {
 /// Long enough to have everything in them, short enough to be played hundreds of times.
 bool is_for_every_event(const Script& script) { return script.name() == "offline" || script.name() == "sm_resume"; }
 
-// Each strike is a server of its own, and a sanitizer makes that ten times as long: there, samples have to do.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr long stride = 7;
+// Each strike is a server of its own, and a sanitizer makes that ten times as long: there, samples have to do. None for
+// TSan, since it is a server of one thread, and struck_at_all_events throws in each of its events.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr long stride = 29;
 #else
 constexpr long stride = 1;
+#endif
+#if defined(__SANITIZE_THREAD__)
+constexpr bool strikes_one_by_one = false;
+#else
+constexpr bool strikes_one_by_one = true;
 #endif
 
 void strike_at_each_event_in_turn(const Script& script) {
@@ -127,7 +133,7 @@ int main(int argc, char** argv) {
         if (!is_fit(script)) continue;
         register_test("struck_at_all_events", script.name(), script,
                       [script] { EXPECT_GT(perform_beside(script, -1), 0) << "Tybalt did nothing"; });
-        if (is_for_every_event(script))
+        if (strikes_one_by_one && is_for_every_event(script))
             register_test("struck_at_the_nth_event", script.name(), script,
                           [script] { strike_at_each_event_in_turn(script); });
     }
