@@ -75,7 +75,7 @@ void LocalSession::send(Stanza& stanza) {
     if (again || shard.fire(Event::stanza_out, *this, &stanza).handled || ended_) return;
     bool leaves = true;
     if (counts_) {
-        leaves = (!entry || shard.journal.may_leave(*entry, *this)) && !counts_->outbox.is_blocked();
+        leaves = may_speak() && (!entry || shard.journal.may_leave(*entry, *this)) && !counts_->outbox.is_blocked();
         const auto number = counts_->outbox.push(stanza, entry, leaves);
         if (entry) shard.journal.numbered(entry, *this, number);
     } else if (entry && !confirming_) {
@@ -157,7 +157,7 @@ void LocalSession::resend_kept() {
 void LocalSession::release() {
     auto& journal = account_.shard().journal;
     const auto may_leave = [&](const Entry& entry) { return journal.may_leave(entry, *this); };
-    while (!ended_ && counts_) {
+    while (!ended_ && counts_ && may_speak()) {
         auto next = counts_->outbox.release(may_leave);
         if (!next) return;
         write(*next);
@@ -165,6 +165,9 @@ void LocalSession::release() {
 }
 
 std::vector<Stanza> LocalSession::take_kept() { return counts_ ? counts_->outbox.take_loose() : std::vector<Stanza>{}; }
+
+// Its client begins to count when it hears that the session is on disk.
+bool LocalSession::may_speak() const noexcept { return !is_durable() || counts_->is_on_disk; }
 
 // --- what it sent, and what became of it
 
@@ -261,15 +264,17 @@ void LocalSession::is_kept(std::uint64_t accepted_on_disk) {
     if (accepted_on_disk <= counts_->kept_accepted && !is_first) return;
     counts_->origin->kept = counts_->kept_accepted = std::max(accepted_on_disk, counts_->kept_accepted);
     account_.shard().fire(Event::accepted, *this);
+    if (is_first) release();
 }
 
-void LocalSession::was_not_kept() noexcept {
+void LocalSession::was_not_kept() {
     counts_->is_put = false;
     counts_->may_have_changed = true;
     counts_->state_hash = 0;
     if (counts_->is_on_disk) return;
     counts_->origin->is_durable = false;   // nobody was told that it is; it does without
     account_.shard().fire(Event::accepted, *this);
+    release();
 }
 
 bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEntry>& sent) {

@@ -34,7 +34,7 @@ struct Counts {
     std::vector<std::uint64_t> ahead;   ///< … and these, in order
     std::uint64_t kept_accepted = 0;    ///< as the disk knows
     std::uint64_t state_hash = 0;       ///< of the state that is on disk
-    bool is_on_disk = false;   ///< it can come back
+    bool is_on_disk = false;            ///< it can come back
     bool is_put = false, may_have_changed = true, has_risen = false, is_restored = false;
     /// Of a restored session: what is in journals of what its client may send again, and up to which number.
     std::vector<std::uint64_t> known;
@@ -114,7 +114,7 @@ public:
     void may_have_changed() noexcept;
     void keep(JournalBatch& batch);                 ///< what has to be written of it
     void is_kept(std::uint64_t accepted_on_disk);   ///< it was written
-    void was_not_kept() noexcept;
+    void was_not_kept();
     void release();   ///< sends what waited for a commit that is there
     /// It comes back after a restart. False if its state cannot be read.
     bool restore(const KeptSession& kept, const std::vector<JournalEntry>& sent);
@@ -127,6 +127,7 @@ private:
     void write(Stanza& stanza);
     SessionState state() const;
     void leave_origin() noexcept;
+    bool may_speak() const noexcept;
 
     LocalAccount& account_;
     Jid jid_;

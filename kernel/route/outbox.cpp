@@ -18,15 +18,15 @@ const std::string& text(const Outbox::Kept& kept) noexcept {
 std::uint64_t Outbox::weight(const Kept& kept) noexcept { return text(kept).size() + overhead_bytes; }
 
 std::uint64_t Outbox::push(const Stanza& stanza, std::shared_ptr<Entry> entry, bool leaves) {
-    const auto number = ++last_;
+    const auto number = is_restored_ ? unnumbered : ++last_;
     Kept kept{number, std::move(entry), {}, {}};
     // As it is sent: a late one has a stamp (XEP-0203) that is not in the journal.
     if (!kept.entry || kept.entry->content_bytes != stanza.inner().size()) stanza.write(kept.xml);
-    if (blocked_ == 0 && !leaves) blocked_ = number;
+    if (blocked_ == 0 && !leaves && !is_restored_) blocked_ = number;
     if (blocked_ != 0) kept.waits = stanza;
     bytes_ += weight(kept);
     kept_.push_back(std::move(kept));
-    return number;
+    return is_restored_ ? 0 : number;
 }
 
 std::optional<Stanza> Outbox::release(const std::function<bool(const Entry&)>& may_leave) {
@@ -55,6 +55,7 @@ std::vector<Outbox::Kept> Outbox::acknowledge(std::uint64_t up_to) {
 }
 
 void Outbox::restore(std::uint64_t acknowledged, std::vector<Kept> kept) {
+    is_restored_ = true;
     acknowledged_ = acknowledged;
     last_ = acknowledged;
     for (auto& one : kept) {
@@ -65,6 +66,7 @@ void Outbox::restore(std::uint64_t acknowledged, std::vector<Kept> kept) {
 }
 
 void Outbox::renumber(const std::function<bool(const Kept&)>& numbered) {
+    is_restored_ = false;
     last_ = acknowledged_;
     blocked_ = 0;
     for (auto& kept : kept_) {

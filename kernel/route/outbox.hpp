@@ -39,13 +39,15 @@ public:
     std::uint64_t written() const noexcept { return blocked_ == 0 ? last_ : blocked_ - 1; }
     bool is_blocked() const noexcept { return blocked_ != 0; }
 
-    /// Gives it the next number. `leaves` says whether it is written now; if not, neither is what comes behind it.
+    /// Gives it the next number, which it returns; 0: that comes later. `leaves` says whether it is written now; if
+    /// not, neither is what comes behind it.
     std::uint64_t push(const Stanza& stanza, std::shared_ptr<Entry> entry, bool leaves);
     /// What comes next if `may_leave` its entry; nothing if it has to wait, or nothing waits.
     std::optional<Stanza> release(const std::function<bool(const Entry&)>& may_leave);
     /// Takes out all up to that number, oldest first.
     std::vector<Kept> acknowledge(std::uint64_t up_to);
-    /// What a restored session has: its numbers have gaps.
+    /// What a restored session has: its numbers have gaps. It was sent more than anybody remembers, and its client has
+    /// counted that: what comes now gets its number when the client goes on.
     void restore(std::uint64_t acknowledged, std::vector<Kept> kept);
     /// The client goes on from `acknowledged()`: what is left is numbered from there without gaps, and leaves as
     /// `numbered` says of each.
@@ -62,6 +64,7 @@ private:
     std::size_t most_;
     std::uint64_t bytes_ = 0, last_ = 0, acknowledged_ = 0;
     std::uint64_t blocked_ = 0;   // number of the first that has not left; 0: none
+    bool is_restored_ = false;
 };
 
 }   // namespace tambo
