@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "server/json.hpp"
+#include "server/saving.hpp"
 
 namespace tambo::ctl {
 
@@ -21,15 +22,25 @@ constexpr std::size_t most_sessions = 20;
 
 using Numbers = std::vector<std::uint64_t>;
 
+/// What was said in a codec, by a session or by all of them, since it began.
+struct Spoken {
+    std::string codec;
+    std::uint64_t bytes = 0;
+    std::int64_t saved = 0;   ///< bytes that XML would have taken more
+};
+
 /// What the server had counted at one moment (commands.cpp, sample): the numbers behind each name.
 struct Sample {
     Numbers server;   ///< milliseconds since 1970, sessions, connections, bytes in memory, store requests that wait
     std::map<std::string, Numbers> modules;    ///< calls, nanoseconds, faults
     std::map<std::string, Numbers> sessions;   ///< stanzas, bytes in, bytes out
+    std::map<std::string, Spoken> spoken;      ///< by these sessions
+    std::vector<Spoken> wires;
 };
 
-std::uint64_t number(std::string_view text) {
-    std::uint64_t n = 0;
+template <class Number = std::uint64_t>
+Number number(std::string_view text) {
+    Number n = 0;
     std::from_chars(text.data(), text.data() + text.size(), n);
     return n;
 }
@@ -61,7 +72,12 @@ Sample take_sample(const Client& client) {
         rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
         if (line[0] == "server") sample.server = numbers(line, 1, 5);
         if (line[0] == "module" && line.size() > 1) sample.modules[line[1]] = numbers(line, 2, 3);
-        if (line[0] == "session" && line.size() > 1) sample.sessions[line[1]] = numbers(line, 2, 3);
+        if (line[0] == "wire" && line.size() > 3)
+            sample.wires.push_back({line[1], number(line[2]), number<std::int64_t>(line[3])});
+        if (line[0] == "session" && line.size() > 6) {
+            const auto& counted = sample.sessions[line[1]] = numbers(line, 2, 3);
+            sample.spoken[line[1]] = {line[5], counted[1] + counted[2], number<std::int64_t>(line[6])};
+        }
     }
     return sample;
 }
@@ -73,10 +89,12 @@ struct ModuleRow {
 };
 struct SessionRow {
     std::string jid;
+    Spoken spoken;
     double stanzas, bytes_in, bytes_out;   ///< a second
 };
 struct Round {
     Numbers server;
+    std::vector<Spoken> wires;
     std::vector<ModuleRow> modules;
     std::vector<SessionRow> sessions;
 };
@@ -94,7 +112,7 @@ const Numbers* find(const std::map<std::string, Numbers>& in, const std::string&
 
 Round compare(const Sample& before, const Sample& now) {
     const double seconds = std::max(risen(now.server, &before.server, 0) / 1000, 0.001);
-    Round round{now.server, {}, {}};
+    Round round{now.server, now.wires, {}, {}};
     for (const auto& [name, n] : now.modules) {
         const auto* was = find(before.modules, name);
         if (was != nullptr)
@@ -104,8 +122,8 @@ Round compare(const Sample& before, const Sample& now) {
     }
     for (const auto& [jid, n] : now.sessions) {
         const auto* was = find(before.sessions, jid);
-        round.sessions.push_back(
-            {jid, risen(n, was, 0) / seconds, risen(n, was, 1) / seconds, risen(n, was, 2) / seconds});
+        round.sessions.push_back({jid, now.spoken.at(jid), risen(n, was, 0) / seconds, risen(n, was, 1) / seconds,
+                                  risen(n, was, 2) / seconds});
     }
     std::ranges::sort(round.modules, [](const auto& a, const auto& b) {
         return a.share != b.share ? a.share > b.share : a.calls > b.calls;
@@ -115,22 +133,31 @@ Round compare(const Sample& before, const Sample& now) {
     return round;
 }
 
+std::string saved(const Spoken& spoken) { return saved_share(spoken.bytes, spoken.saved); }
+
 std::string in_words(const Round& round) {
-    auto text = fmt::format("{} sessions, {} connections, {} MiB, {} store requests wait\n\n", round.server[1],
+    auto text = fmt::format("{} sessions, {} connections, {} MiB, {} store requests wait\n", round.server[1],
                             round.server[2], round.server[3] >> 20, round.server[4]);
-    text += fmt::format("{:<20} {:>8} {:>10} {:>7}\n", "module", "time", "calls/s", "faults");
+    for (const auto& w : round.wires)
+        if (w.saved != 0) text += fmt::format("{}: {} saved of what XML would take\n", w.codec, saved(w));
+    text += fmt::format("\n{:<20} {:>8} {:>10} {:>7}\n", "module", "time", "calls/s", "faults");
     for (const auto& m : round.modules)
         text += fmt::format("{:<20} {:>7.2f}% {:>10.1f} {:>7}\n", m.name, m.share * 100, m.calls, m.faults);
-    text += fmt::format("\n{:<44} {:>10} {:>10} {:>10}\n", "session", "stanzas/s", "in B/s", "out B/s");
+    text += fmt::format("\n{:<44} {:<12} {:>5} {:>10} {:>10} {:>10}\n", "session", "codec", "saved", "stanzas/s",
+                        "in B/s", "out B/s");
     for (const auto& s : round.sessions)
-        text += fmt::format("{:<44} {:>10.1f} {:>10.0f} {:>10.0f}\n", s.jid, s.stanzas, s.bytes_in, s.bytes_out);
+        text += fmt::format("{:<44} {:<12} {:>5} {:>10.1f} {:>10.0f} {:>10.0f}\n", s.jid, s.spoken.codec,
+                            saved(s.spoken), s.stanzas, s.bytes_in, s.bytes_out);
     return text;
 }
 
 std::string in_json(const Round& round) {
     Json json;
     json.object().member("sessions_now", round.server[1]).member("connections", round.server[2]);
-    json.member("resident_bytes", round.server[3]).member("store_waiting", round.server[4]).list("modules");
+    json.member("resident_bytes", round.server[3]).member("store_waiting", round.server[4]).list("wires");
+    for (const auto& w : round.wires)
+        json.object().member("codec", w.codec).member("bytes", w.bytes).member("bytes_saved", w.saved).end();
+    json.end_list().list("modules");
     for (const auto& m : round.modules) {
         json.object().member("name", m.name).member("time_share", m.share).member("calls_per_second", m.calls);
         json.member("faults", m.faults).end();
@@ -138,7 +165,8 @@ std::string in_json(const Round& round) {
     json.end_list().list("sessions");
     for (const auto& s : round.sessions) {
         json.object().member("jid", s.jid).member("stanzas_per_second", s.stanzas);
-        json.member("bytes_in_per_second", s.bytes_in).member("bytes_out_per_second", s.bytes_out).end();
+        json.member("bytes_in_per_second", s.bytes_in).member("bytes_out_per_second", s.bytes_out);
+        json.member("codec", s.spoken.codec).member("bytes_saved", s.spoken.saved).end();
     }
     return json.end_list().end().take() + '\n';
 }

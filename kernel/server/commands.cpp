@@ -9,6 +9,7 @@
 
 #include "server/json.hpp"
 #include "server/log.hpp"
+#include "server/saving.hpp"
 #include "server/swap_report.hpp"
 #include "server/verbs.hpp"
 
@@ -170,11 +171,8 @@ int backup(const Call& call) {
 
 // --- sessions
 
-/// Of what XML would have taken; nothing for those who speak that.
 std::string saved(const Traffic& traffic) {
-    const auto bytes = static_cast<double>(traffic.bytes_in + traffic.bytes_out);
-    const auto less = static_cast<double>(traffic.bytes_saved);
-    return traffic.bytes_saved == 0 ? "" : fmt::format("{:.0f}%", 100 * less / (bytes + less));
+    return saved_share(traffic.bytes_in + traffic.bytes_out, traffic.bytes_saved);
 }
 
 int sessions(const Call& call) {
@@ -255,10 +253,12 @@ int sample(const Call& call) {
                             s.resident_bytes, s.store_waiting);
     for (const auto& m : s.modules)
         text += fmt::format("module\t{}\t{}\t{}\t{}\n", m.name, m.calls, m.nanoseconds, m.faults);
+    for (const auto& w : s.wires)
+        text += fmt::format("wire\t{}\t{}\t{}\n", w.codec, w.bytes_in + w.bytes_out, w.saved_in + w.saved_out);
     for (const auto& session : call.server.sessions()) {
         const auto& t = session.traffic;
-        text += fmt::format("session\t{}\t{}\t{}\t{}\n", session.jid, t.stanzas_in + t.stanzas_out, t.bytes_in,
-                            t.bytes_out);
+        text += fmt::format("session\t{}\t{}\t{}\t{}\t{}\t{}\n", session.jid, t.stanzas_in + t.stanzas_out, t.bytes_in,
+                            t.bytes_out, session.codec, t.bytes_saved);
         if (text.size() > piece_bytes) call.out(std::exchange(text, {}));
     }
     call.out(text);

@@ -297,7 +297,7 @@ private:
                                        "messages that may wait for one user; further ones are refused"};
     Option<Size> max_bytes_{"max_bytes", Size{std::uint64_t{4} << 20},
                             "bytes that may wait for one user; further ones are refused"};
-    Option<Duration> expire_{"expire", Duration{0},
+    Option<Duration> expire_{"expire", std::chrono::seconds{0},
                              "how long a message may wait before it goes unread; 0s: for as long as its user stays "
                              "away. Looked at when a message arrives, or its user"};
     Option<std::int64_t> window_{"window", 500,

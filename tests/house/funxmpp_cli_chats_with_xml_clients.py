@@ -72,6 +72,31 @@ def listens_and_confirms(cli, juliet, wire, dialect):
     expect([line["body"] for line in lines] == ["first & more", "second & more"], "both came, in order", lines)
 
 
+def the_operator_sees_the_saving(cli, tambod):
+    """`top` says of sessions and codecs what `sessions` and `stats` say; nothing comes or goes meanwhile."""
+    listening = cli.start("listen", "romeo@localhost/cli", "--count", "1")
+    expect("romeo@localhost/cli" in listening.stderr.readline(), "it listens")
+    top = json.loads(tambod.ctl("top", "--json", "--every", "1"))
+    wires = {w["codec"]: w for w in json.loads(tambod.ctl("stats", "--json"))["wires"]}
+    for wire in top["wires"]:
+        counted = wires.pop(wire["codec"])
+        expect(wire["bytes"] == counted["bytes_in"] + counted["bytes_out"], "top shows a codec's bytes", wire, counted)
+        expect(wire["bytes_saved"] == counted["saved_in"] + counted["saved_out"], "and what it saved", wire, counted)
+        expect((wire["bytes_saved"] > 0) == (wire["codec"] != "xml"), "only FunXMPP saves", wire)
+    expect(not wires, "top shows all codecs", top)
+    said = {s["jid"]: s for s in json.loads(tambod.ctl("sessions", "--json"))["sessions"]}
+    for session in top["sessions"]:
+        counted = said[session["jid"]]
+        expect([session[key] for key in ("codec", "bytes_saved")] == [counted[key] for key in ("codec", "bytes_saved")],
+               "top shows what a session saved", session, counted)
+    text, sessions = tambod.ctl("top", "--once", "--every", "1"), tambod.ctl("sessions", "romeo@localhost/cli")
+    share = re.search(r"^romeo@localhost/cli .* funxmpp-page +(\d+%)", sessions, re.MULTILINE).group(1)
+    expect(re.search(r"^romeo@localhost/cli +funxmpp-page +%s " % share, text, re.MULTILINE), "in words, too", text, sessions)
+    expect(re.search(r"^funxmpp-page: \d+% saved of what XML would take$", text, re.MULTILINE), "for all of them", text)
+    listening.kill()
+    listening.wait()
+
+
 def make_certificate(folder):
     """Of somebody else, for the name that the server has, too."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -108,6 +133,7 @@ def main():
             listens_and_confirms(cli, juliet, wire, dialect)
         done = cli.run("login", "romeo@localhost", "--starttls", port="starttls")
         expect(done.returncode == 0 and "as a stream feature" in done.stdout, "STARTTLS leads there, too", done)
+        the_operator_sees_the_saving(cli, tambod)
         says_what_does_not_work(cli)
 
 

@@ -2,12 +2,14 @@
 """The status page in a real browser: its numbers are tamboctl's, it needs nothing from elsewhere, it sees swaps and
 restarts. Leaves screenshots in the build folder: status.png, status-dark.png, status-narrow.png."""
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import urllib.parse
 
 import browser
-from tambod import SKIPPED, Tambod, Wire, arguments, expect
+from tambod import PATIENCE, SKIPPED, Tambod, Wire, arguments, expect
 from web import get, sections, stats
 
 # What the page shows, from its DOM.
@@ -16,8 +18,14 @@ const figures = {};
 for (const node of document.querySelectorAll("[data-figure]")) figures[node.dataset.figure] = Number(node.dataset.value);
 const rows = id => [...document.querySelectorAll("#" + id + " tbody tr")].map(row => ({ ...row.dataset }));
 return { figures, modules: rows("modules"), swaps: rows("swaps"), version: document.getElementById("version").textContent,
-         wires: [...document.querySelectorAll("#wires tr")].map(row => [row.dataset.codec, Number(row.cells[1].dataset.value), Number(row.cells[2].dataset.value)]) };
+         wires: [...document.querySelectorAll("#wires tr")].map(row => [row.dataset.codec, Number(row.dataset.saved), row.cells[0].textContent, Number(row.cells[1].dataset.value), Number(row.cells[2].dataset.value)]) };
 """
+
+
+def heading(wire):
+    saved = wire["saved_in"] + wire["saved_out"]
+    share = 100 * saved / (saved + wire["bytes_in"] + wire["bytes_out"])
+    return "Bytes as " + wire["codec"] + (" %d %% less than XML" % (share + 0.5) if saved else "")
 
 
 def expected(said):
@@ -32,7 +40,8 @@ def expected(said):
     return {
         "version": said["version"],
         "figures": figures,
-        "wires": [[w["codec"], w["bytes_in"], w["bytes_out"]] for w in said["wires"]],
+        "wires": [[w["codec"], w["saved_in"] + w["saved_out"], heading(w), w["bytes_in"], w["bytes_out"]]
+                  for w in said["wires"]],
         "modules": [{"module": m["name"], "version": m["version"], "generation": str(m["generation"]), "faults": str(m["faults"]),
                      "state": m["state"]}
                     for m in said["modules"]],
@@ -81,6 +90,13 @@ def people(tambod):
         wire.until("<presence[^>]*>")
         wires.append(wire)
     return wires
+
+
+def a_binary_login(build, port):
+    """What FunXMPP saves is a figure, too."""
+    subprocess.run([build + "/bin/funxmpp-cli", "login", "--account", "romeo@localhost", "--host", "127.0.0.1", "--port",
+                    str(port), "--plain", "--wire", "direct"], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE,
+                   env={**os.environ, "FUNXMPP_PASSWORD": "secret"})
 
 
 def shoot(page, build):
@@ -133,7 +149,10 @@ def main():
         page.until("return document.body.dataset.looks >= 1")
         juliet, romeo = people(tambod)
         chat(juliet, romeo, 20)
+        a_binary_login(build, tambod.port())
+        page.until("return document.querySelectorAll('#wires tr').length === 2 && document.querySelector('[data-figure=sessions]').dataset.value === '2'")
         shown = compare(page, tambod)
+        expect(any(saved > 0 for _, saved, *_ in shown["wires"]), "what FunXMPP saved is seen", shown["wires"])
         expect(shown["figures"]["sessions"] == 2 and shown["figures"]["messages_in"] == 40, "the chat is seen", shown)
         swapped = json.loads(tambod.ctl("reload", "ping", "--json"))
         for table in ("swaps", "modules"):

@@ -8,7 +8,7 @@ from tambod import PATIENCE, ini, server_section
 def sections(build, **http_options):
     """A server with clients on the plain port and HTTP on any."""
     return ini({"server": server_section(build, plugins="store_memory, auth_store",
-                                         modules="sasl, bind, roster, presence, ping, receipts, disco, metrics, status"),
+                                         modules="sasl, bind, roster, presence, ping, receipts, disco, metrics, status, funxmpp"),
                 "listener c2s": {"address": "127.0.0.1", "port": 0, "plaintext_auth": "yes"},
                 "http": {"listen": "127.0.0.1:0", **http_options}})
 

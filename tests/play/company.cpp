@@ -87,6 +87,7 @@ public:
     void add_user(const std::string& user, const std::string& password) override { stage_->add_user(user, password); }
     void settle() override { stage_->settle(); }
     void pass(std::chrono::milliseconds time) override { stage_->pass(time); }
+    void restart() override { stage_->restart(); }
     std::string log() const override { return stage_->log(); }
     tambo::Server* server() noexcept override { return stage_->server(); }
 

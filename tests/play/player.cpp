@@ -172,10 +172,18 @@ private:
 
     void play_nobody(const Line& line) {
         if (line.what == "the server has") return;   // was done before the curtain rose
+        if (line.what == "the server dies") return restart();
         if (line.what != "time passes") throw std::runtime_error{"who \"" + line.what + "\"?"};
         settle();
         stage_.pass(read_duration(line.text));
         settle();
+    }
+
+    /// Nobody is told: who was there finds the cable cut.
+    void restart() {
+        settle();
+        stage_.restart();
+        for (auto& [name, character] : characters_) character.client->drop();
     }
 
     bool play_entrance(const Line& line, Character& character) {

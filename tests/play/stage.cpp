@@ -10,6 +10,7 @@
 #include <iterator>
 #include <mutex>
 #include <netinet/in.h>
+#include <optional>
 #include <poll.h>
 #include <signal.h>
 #include <sstream>
@@ -65,10 +66,14 @@ std::string module_path(const std::vector<fs::path>& folders) {
 /// Both stages are configured alike: one ini, made of these.
 std::vector<Setting> configuration(const Cast& cast, const fs::path& data) {
     const auto modules = cast.modules.empty() ? all_modules() : cast.modules;
-    std::vector<Setting> all{
-        {"server", "domain", std::string{Stage::domain}},     {"server", "data", data},
-        {"server", "module_path", module_path(cast.folders)}, {"server", "modules", join(modules, ", ")},
-        {"server", "plugins", "store_memory, auth_store"},    {"server", "threads", std::to_string(cast.threads)}};
+    std::vector<Setting> all{{"server", "domain", std::string{Stage::domain}},
+                             {"server", "data", data},
+                             {"server", "module_path", module_path(cast.folders)},
+                             {"server", "modules", join(modules, ", ")},
+                             {"server", "threads", std::to_string(cast.threads)}};
+    const bool has_plugins = std::ranges::any_of(
+        cast.settings, [](const Setting& s) { return s.section == "server" && s.key == "plugins"; });
+    if (!has_plugins) all.push_back({"server", "plugins", "store_memory, auth_store"});
     const bool has_register = std::ranges::find(modules, "register") != modules.end();
     if (has_register) all.push_back({"module register", "iterations", "1"});   // no need to wait for strong keys
     all.insert(all.end(), cast.settings.begin(), cast.settings.end());
@@ -91,18 +96,21 @@ private:
 
 class InProcess final : public Stage {
 public:
-    explicit InProcess(const Cast& cast) : server_(config(configuration(cast, data_.path())), options()) {
-        server_.start();
-    }
-    ~InProcess() override { server_.stop(); }
+    explicit InProcess(const Cast& cast) : config_(config(configuration(cast, data_.path()))) { start(); }
+    ~InProcess() override { server_->stop(); }
 
-    std::unique_ptr<Wire> connect() override { return std::make_unique<PipeWire>(server_.connect_in_process()); }
-    void settle() override { server_.settle(); }
-    tambo::Server* server() noexcept override { return &server_; }
+    std::unique_ptr<Wire> connect() override { return std::make_unique<PipeWire>(server_->connect_in_process()); }
+    void settle() override { server_->settle(); }
+    tambo::Server* server() noexcept override { return &*server_; }
+    void restart() override {
+        server_->stop();
+        server_.reset();
+        start();
+    }
     fs::path data() const override { return data_.path(); }
 
     void add_user(const std::string& user, const std::string& password) override {
-        const auto added = server_.add_user(user + '@' + std::string{domain}, password);
+        const auto added = server_->add_user(user + '@' + std::string{domain}, password);
         if (!added) throw std::runtime_error{"no account for " + user + ": " + added.error().text};
     }
 
@@ -111,8 +119,8 @@ public:
         constexpr auto steps = 60;
         for (int i = 1; i <= steps; ++i) {
             clock_->pass(time * i / steps - time * (i - 1) / steps);
-            server_.advance();
-            server_.settle();
+            server_->advance();
+            server_->settle();
         }
     }
 
@@ -122,6 +130,11 @@ public:
     }
 
 private:
+    void start() {
+        server_.emplace(config_, options());
+        server_->start();
+    }
+
     static tambo::Config config(const std::vector<Setting>& settings) {
         tambo::Config config;
         for (const auto& [section, key, value] : settings) config.set(section, key, value);
@@ -144,7 +157,8 @@ private:
     mutable std::mutex log_mutex_;   // lines come from all of the server's threads
     std::string log_;
     std::shared_ptr<StageClock> clock_ = std::make_shared<StageClock>();   // shared with the server
-    tambo::Server server_;
+    tambo::Config config_;
+    std::optional<tambo::Server> server_;
 };
 
 // --- the real thing -------------------------------------------------------------------------------------------------
@@ -176,9 +190,12 @@ public:
         start();
         await_listener();
     }
-    ~OverTcp() override {
-        ::kill(tambod_, SIGTERM);
-        ::waitpid(tambod_, nullptr, 0);
+    ~OverTcp() override { end(SIGTERM); }
+
+    void restart() override {
+        end(SIGKILL);
+        start();
+        await_listener();
     }
 
     std::unique_ptr<Wire> connect() override {
@@ -227,6 +244,11 @@ private:
             for (const char c : setting.value) ini << c << (c == ',' ? "\n    " : "");   // long lines are errors
             ini << '\n';
         }
+    }
+
+    void end(int signal) const {
+        ::kill(tambod_, signal);
+        ::waitpid(tambod_, nullptr, 0);
     }
 
     void start() {

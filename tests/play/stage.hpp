@@ -32,6 +32,8 @@ public:
     /// Returns when the server has worked off what reached it, as far as this stage can tell.
     virtual void settle() = 0;
     virtual void pass(std::chrono::milliseconds time) = 0;
+    /// It ends and is started again, on the same data: in another process killed, in this one stopped.
+    virtual void restart() = 0;
     /// What the server wrote into its log so far, for whoever has to understand a failure.
     virtual std::string log() const = 0;
     /// The server's data folder; empty if that is out of reach.
