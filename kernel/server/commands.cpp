@@ -353,6 +353,15 @@ bool take_words(const Command& command, Words words, CommandCall& given) {
     return next == words.end();
 }
 
+// Short ones beside each other, sentences below each other.
+std::string listed(const std::vector<std::string>& values) {
+    constexpr std::size_t longest_word = 40;
+    const bool are_sentences =
+        values.size() > 1 && std::ranges::any_of(values, [](const auto& v) { return v.size() > longest_word; });
+    return are_sentences ? fmt::format("\n  {}", fmt::join(values, "\n  "))
+                         : fmt::format(" {}", fmt::join(values, ", "));
+}
+
 int told(const Call& call, const CommandResult& result) {
     Json json;
     json.object().member("done", true).member("text", result.text).object("values");
@@ -361,7 +370,7 @@ int told(const Call& call, const CommandResult& result) {
         json.list(v.name);
         for (const auto& value : v.values) json.value(value);
         json.end_list();
-        text += fmt::format("{}: {}\n", v.label.empty() ? v.name : v.label, fmt::join(v.values, ", "));
+        text += fmt::format("{}:{}\n", v.label.empty() ? v.name : v.label, listed(v.values));
     }
     return tell(call, json.end().end(), text);
 }
