@@ -93,10 +93,11 @@ long perform_beside(const Script& script, long strike_at) {
     return events;
 }
 
-/// Plays in which Tybalt has a part of his own are not for him to disturb.
+/// Plays in which Tybalt has a part of his own are not for him to disturb; nor those in which the server ends, and his
+/// stream with it.
 bool is_fit(const Script& script) {
     for (const auto& line : script.lines)
-        if (line.who == "Tybalt" || line.who == "Mercutio") return false;
+        if (line.who == "Tybalt" || line.who == "Mercutio" || line.what == "the server dies") return false;
     return true;
 }
 
