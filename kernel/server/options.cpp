@@ -476,13 +476,11 @@ KernelSettings read_kernel(const Config& config, std::vector<OptionInfo>& declar
 JournalSettings read_journal(const Config& config, std::vector<OptionInfo>& declared) {
     SectionReader section{config, "journal", declared};
     JournalSettings journal;
-    section.choose(journal.durability, "durability",
-                   "fast: messages are delivered at once and counted (XEP-0198) when committed; commit: delivered and "
-                   "counted when committed, so that a crash repeats none; fsync: the same, and a loss of power costs "
-                   "nothing that was counted",
+    section.choose(journal.durability, "durability", "what has to survive what: fast, commit or fsync",
                    {{"fast", Durability::fast}, {"commit", Durability::commit}, {"fsync", Durability::fsync}});
     section.time(journal.commit_window, "commit_window",
-                 "fast: how long a message may wait for its acknowledgement before it is written", Duration::zero());
+                 "how long a message may wait for its acknowledgement before it is written, with fast",
+                 Duration::zero());
     return journal;
 }
 
