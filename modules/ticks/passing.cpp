@@ -30,6 +30,13 @@ bool says_something(const Stanza& message) {
     return false;
 }
 
+/// Most messages have none, and pass with this one look.
+bool has_tick(const Stanza& message) {
+    for (const auto child : message.xml().children())
+        if (is_tick(child)) return true;
+    return false;
+}
+
 bool remove_ours(Stanza& stanza) {
     bool was_there = false;
     while (const auto ours = stanza.xml().child_in(ticks_space)) {
@@ -60,8 +67,10 @@ Verdict Ticks::from_client(Session& session, Stanza& stanza) {
 
 Verdict Ticks::sent(Session& session, Stanza& message) {
     if (!message.is_message() || !is_for_a_person(message)) return Verdict::pass;
-    note_read(session, message);
-    if (withholds(session.account(), message.to(), message)) return Verdict::handled;
+    if (has_tick(message)) {
+        note_read(session, message);
+        if (withholds(session.account(), message.to(), message)) return Verdict::handled;
+    }
     if (is_listening(session) || has_asked(session.account())) watch(session, message);
     return Verdict::pass;
 }
@@ -122,7 +131,7 @@ Verdict Ticks::arriving(Account& account, Stanza& message) {
 Verdict Ticks::settling(Account& account, Stanza& message) {
     if (!message.is_message()) return Verdict::pass;
     if (message.is_error()) take_error(account, message);
-    if (!is_for_a_person(message)) return Verdict::pass;
+    if (!is_for_a_person(message) || !has_tick(message)) return Verdict::pass;
     if (const auto displayed = message.child("displayed", markers_space))
         take_read(account, message.from(), displayed.attribute("id"));
     return withholds(account, message.from(), message) ? Verdict::handled : Verdict::pass;

@@ -77,9 +77,14 @@ Result<std::size_t> read_most(const Element& query, std::size_t most) {
 
 }   // namespace
 
+bool forbids_traces(const Element& child) noexcept {
+    return child.space() == shared::hints_space && (child.name() == "no-store" || child.name() == "no-permanent-store");
+}
+
 bool wants_no_trace(const Stanza& message) {
-    using shared::hints_space;
-    return message.has("no-store", hints_space) || message.has("no-permanent-store", hints_space);
+    for (const auto child : message.xml().children())
+        if (forbids_traces(child)) return true;
+    return false;
 }
 
 std::string write(const Report& report) {

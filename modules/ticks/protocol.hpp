@@ -17,6 +17,7 @@ namespace tambo::ticks {
 
 /// XEP-0334 §4: nothing is to be left of it.
 bool wants_no_trace(const Stanza& message);
+bool forbids_traces(const Element& child) noexcept;
 
 /// In a message: its sender wants to be told what becomes of it.
 inline constexpr std::string_view watched_mark = "<watched xmlns='urn:tambo:ticks:0'/>";

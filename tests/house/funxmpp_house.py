@@ -1,12 +1,10 @@
 """What the tests of FunXMPP's client side share: a server that speaks it, a link that can be cut, people, a proxy."""
 import os
-import queue
 import re
 import socket
-import subprocess
 import threading
 
-from tambod import PATIENCE, Tambod, Wire, expect, ini, server_section
+from tambod import PATIENCE, Talkative, Tambod, Wire, expect, ini, server_section
 
 MODULES = "sasl, bind, stream_management, roster, presence, offline, receipts, carbons, ping, disco, funxmpp"
 RETRIES = {"retry_base": "20ms", "retry_max": "200ms", "retry_jitter": "20ms"}
@@ -79,7 +77,7 @@ class CuttableLink:
             self.target, self.is_up = target or self.target, True
 
 
-class Proxy:
+class Proxy(Talkative):
     """A funxmpp-proxy of romeo@localhost. The outbox outlives it."""
 
     def __init__(self, build, folder, port, **more):
@@ -88,38 +86,10 @@ class Proxy:
                 "listen": "127.0.0.1:0", "outbox": "outbox.db", **RETRIES, **more}
         with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
             out.write("".join("%s = %s\n" % entry for entry in keys.items()))
-        self.said, self.news = [], queue.Queue()
-        self.process = subprocess.Popen([build + "/bin/funxmpp-proxy", file], stderr=subprocess.PIPE, encoding="utf-8")
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        for line in self.process.stderr:
-            self.news.put(line)
-        self.news.put(None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def until(self, pattern, times=1):
-        while len(found := re.findall(pattern, "".join(self.said))) < times:
-            try:
-                line = self.news.get(timeout=PATIENCE)
-            except queue.Empty:
-                line = None
-            expect(line is not None, "the proxy never said %r (%d times)" % (pattern, times), "".join(self.said))
-            self.said.append(line)
-        return found[-1]
+        super().__init__("funxmpp-proxy", [build + "/bin/funxmpp-proxy", file])
 
     def port(self):
-        return int(self.until(r"listening on port (\d+)"))
+        return int(self.until(r"listening on port (\d+)").group(1))
 
 
 class Person(Wire):

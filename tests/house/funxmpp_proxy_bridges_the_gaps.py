@@ -43,6 +43,7 @@ class Story:
         # Romeo's presence goes through the outbox like everything else; messages find him when the server has it.
         self.romeo.write_to("romeo@localhost", ["to-himself"])
         self.said_to_romeo.append("to-himself")
+        self.romeo.until_bodies(self.said_to_romeo, "Romeo is reached")
         self.tell_juliet("hello")
         self.tell_romeo("well")
         self.compare("with nothing in the way")
@@ -65,11 +66,11 @@ class Story:
         self.juliet = Person.online(port, "juliet")
         self.juliet.came = came + self.juliet.came
         self.link.mend(port)
-        self.proxy.until("new session", 2)
+        self.proxy.until("resumed the session", 2)   # which the server had on its disk
         self.compare("after the server was restarted")
         self.tell_juliet("still")
         self.tell_romeo("here")
-        self.compare("with the new session")
+        self.compare("in the session that outlived the server")
 
     def kill(self):
         self.link.cut()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The build, installed to a prefix of its own, is all that outside/ and a module made from the template need to be built and
 to work; and the template's walk-through is true: swapped while a client watches, the count goes on."""
+import json
 import os
 import re
 import subprocess
@@ -31,11 +32,20 @@ def install(build, stage):
     astray = [file for file in files(stage) if not file.startswith("opt/tambo/")]
     expect(not astray, "nothing is installed outside the prefix", *astray)
     prefix = stage + "/opt/tambo"
-    expect(ends(files(prefix), "bin/tambod", "bin/tamboctl", "bin/tambo-play", "include/tambo/tambo.hpp", "tambo/modules/sasl.so",
+    expect(ends(files(prefix), "bin/tambod", "bin/tamboctl", "bin/tambo-play", "bin/funxmpp-cli",
+                "bin/funxmpp-proxy", "man1/funxmpp-cli.1", "man1/funxmpp-proxy.1", "include/tambo/tambo.hpp", "tambo/modules/sasl.so",
                 "tambo/plugins/store_sqlite.so", "pkgconfig/tambo.pc", "man8/tambod.8", "tambo/tambo.ini",
                 "system/tambo.service", "man1/tambo-play.1", "tambo/module-template/greeter.cpp"), "all parts are installed", *sorted(files(prefix)))
     knows_its_prefix(prefix)
+    speaks_funxmpp(prefix)
     return prefix
+
+
+def speaks_funxmpp(prefix):
+    said = run(prefix + "/bin/funxmpp-cli", "decode", "--dialect", "classic", input="f80359a5fc03614062\n")
+    expect(json.loads(said)["tag"] == "message", "funxmpp-cli works where it is installed", said)
+    said = subprocess.run([prefix + "/bin/funxmpp-proxy"], capture_output=True, encoding="utf-8", check=False)
+    expect(said.returncode == 2 and "usage" in said.stderr + said.stdout, "so does funxmpp-proxy", said)
 
 
 def knows_its_prefix(prefix):

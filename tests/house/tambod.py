@@ -43,18 +43,12 @@ def server_section(build, **more):
     return {**keys, **more}
 
 
-class Tambod:
-    """Starts when it is made; with `with`, it does not outlive the test. `command` may be another program with a server
-    inside; its last argument is the ini."""
+class Talkative:
+    """A program whose standard error is read, line by line; with `with`, it does not outlive the test."""
 
-    def __init__(self, build, folder, text, command=None, **more):
-        self.build, self.folder = build, folder
-        self.said, self.news = [], queue.Queue()
-        file = os.path.join(folder, "tambo.ini")
-        with open(file, "w", encoding="utf-8") as out:
-            out.write(text)
-        self.process = subprocess.Popen([*(command or [build + "/bin/tambod", "--config"]), file], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", **more)
+    def __init__(self, name, command, **more):
+        self.name, self.said, self.news = name, [], queue.Queue()
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", **more)
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
@@ -66,25 +60,39 @@ class Tambod:
         return self
 
     def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+        self.process.wait()
 
     def log(self):
         return "".join(self.said)
 
-    def until(self, pattern):
-        """The first match in the log, however old."""
-        while True:
-            found = re.search(pattern, self.log())
-            if found:
-                return found
+    def until(self, pattern, times=1):
+        """That match in the log, however old."""
+        while len(found := list(re.finditer(pattern, self.log()))) < times:
             try:
                 line = self.news.get(timeout=PATIENCE)
             except queue.Empty:
                 line = None
-            expect(line is not None, "tambod never said %r" % pattern, self.log())
+            expect(line is not None, "%s never said %r (%d times)" % (self.name, pattern, times), self.log())
             self.said.append(line)
+        return found[times - 1]
+
+
+class Tambod(Talkative):
+    """Starts when it is made; with `with`, it does not outlive the test. `command` may be another program with a server
+    inside; its last argument is the ini."""
+
+    def __init__(self, build, folder, text, command=None, **more):
+        self.build, self.folder = build, folder
+        file = os.path.join(folder, "tambo.ini")
+        with open(file, "w", encoding="utf-8") as out:
+            out.write(text)
+        super().__init__("tambod", [*(command or [build + "/bin/tambod", "--config"]), file], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, **more)
 
     def port(self, listener="c2s"):
         return int(self.until(r"listener %s on port (\d+)" % re.escape(listener)).group(1))

@@ -93,12 +93,24 @@ TEST_F(FunXmppAbuse, malformed_payloads_get_the_error_of_their_vector) {
     expect_that_others_talk_on();
 }
 
+/// What fills the slots that the vector is about. False if it is no message, and ends the stream by itself.
+bool send_what_comes_before(Abram& abram, const tambo::funxmpp::json::object& vector) {
+    const auto* before = vector.if_contains("before");
+    if (before == nullptr) return true;
+    for (const auto& hex : before->as_array()) {
+        const auto payload = tambo::funxmpp::from_hex(hex.as_string()).value();
+        if (!payload.starts_with("\xf8\x03Y")) return false;
+        abram.wire->write_raw(framed(payload));
+    }
+    return true;
+}
+
 TEST_F(FunXmppAbuse, what_is_wrong_with_slots_costs_the_stream) {
     const auto page = tambo::funxmpp::read_json("funxmpp-page-vectors.json");
     for (const auto& each : page.at("malformed").as_array()) {
         const auto& vector = each.as_object();
-        if (vector.contains("before")) continue;
         Abram abram{*stage, Dialect::page};
+        if (!send_what_comes_before(abram, vector)) continue;
         EXPECT_EQ(abram.answer_to(framed(tambo::funxmpp::bytes_of(vector))), expected(vector, "stream_error"))
             << tambo::funxmpp::text_of(vector, "id");
     }
@@ -154,6 +166,28 @@ TEST_F(FunXmppAbuse, an_unknown_prologue_gets_unsupported_version_and_nonsense_a
         EXPECT_NE(answer.find("<stream:error>"), std::string::npos) << answer;
     }
     expect_that_others_talk_on();
+}
+
+TEST(FunXmppSizes, what_fits_into_no_frame_ends_the_stream_that_cannot_say_it_and_no_other) {
+    const auto stage = play::in_process({.settings = {{"limits", "stanza_bytes", "4M"}}});
+    for (const auto* user : {"romeo", "juliet"}) stage->add_user(user, "secret");
+    play::Client romeo{"romeo", "r", "localhost"};
+    play::Client juliet{"juliet", "j", "localhost"};
+    romeo.connect(std::make_unique<play::FunXmppWire>(stage->connect(), Dialect::page, Entry::direct), silent);
+    juliet.connect(stage->connect(), silent);
+    const auto says = [&](std::size_t bytes) {
+        juliet.send("<message to='romeo@localhost/r'><body>" + std::string(bytes, '!') + "</body></message>");
+    };
+    constexpr std::size_t frame = std::size_t{1} << 20;   // what its header's twenty bits can count
+    says(frame - 200);
+    EXPECT_EQ(romeo.receive().child("body")->text.size(), frame - 200);
+    says(frame);
+    romeo.await_end();
+    ASSERT_NE(romeo.stream_error(), nullptr);
+    EXPECT_EQ(romeo.stream_error()->children.at(0).name, "policy-violation");
+    juliet.send("<message to='juliet@localhost/j'><body>all well</body></message>");
+    while (juliet.receive().child("body") == nullptr) {   // what came back to her, first
+    }
 }
 
 TEST(FunXmppPolicy, nobody_begins_in_binary_without_tls_where_plaintext_is_not_allowed) {

@@ -6,6 +6,7 @@
 #include <tambo/server.hpp>
 
 #include "client.hpp"
+#include "framing.hpp"
 #include "funxmpp_wire.hpp"
 #include "stage.hpp"
 
@@ -68,6 +69,18 @@ TEST_F(FunXmppFigures, what_goes_out_is_measured_against_what_an_xml_client_woul
     const auto less = static_cast<std::int64_t>(xml.size()) - static_cast<std::int64_t>(bytes);
     EXPECT_EQ(after.traffic.bytes_saved - before.traffic.bytes_saved, less);
     EXPECT_EQ(codec("funxmpp-page").saved_out - all_before.saved_out, less);
+}
+
+TEST_F(FunXmppFigures, the_first_bytes_count_as_what_they_turn_out_to_be) {
+    const auto xml_before = codec("xml").bytes_in;
+    const auto page_before = codec("funxmpp-page").bytes_in;
+    const auto connection = stage->connect();
+    const auto prologue = tambo::funxmpp::prologue(Dialect::page);
+    connection->write(prologue.substr(0, 1));
+    EXPECT_EQ(codec("xml").bytes_in, xml_before + 1) << "it is not known yet";
+    connection->write(prologue.substr(1));
+    EXPECT_EQ(codec("xml").bytes_in, xml_before);
+    EXPECT_EQ(codec("funxmpp-page").bytes_in, page_before + prologue.size());
 }
 
 TEST_F(FunXmppFigures, xml_saves_nothing) {
