@@ -20,7 +20,20 @@ const Error not_kept{Condition::resource_constraint, "the message could not be k
 
 }   // namespace
 
-ShardJournal::ShardJournal(Shard& shard) : shard_(shard), timer_(shard.io), id_key_(random_bytes(id_key_bytes)) {}
+ShardJournal::ShardJournal(Shard& shard)
+    : shard_(shard),
+      timer_(shard.io),
+      id_key_(random_bytes(id_key_bytes)),
+      appended_(figure("appended_total", "messages that must not be lost")),
+      cancelled_(figure("unwritten_total", "of those, acknowledged before they had to be written")),
+      committed_(figure("committed_total", "of those, written")),
+      commits_(figure("commits_total", "commits with messages, or with what is kept of sessions")),
+      refused_(figure("refused_total", "messages that the store did not take; their senders were told")) {}
+
+Counter& ShardJournal::figure(const char* name, const char* help) {
+    return shard_.kernel.board.counter({"journal", name, help}, shard_.index);
+}
+
 ShardJournal::~ShardJournal() = default;
 
 LocalAccount& ShardJournal::local(Account& account) noexcept { return static_cast<LocalAccount&>(account); }
@@ -57,7 +70,7 @@ std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accep
         entry->data.origin = entry->origin->device;
         entry->data.origin_number = entry->trail.number();
     }
-    ++figures_.appended;
+    appended_.add();
     list(entry);
     kill_point("journal-append");
     return entry->data.sequence;
@@ -197,7 +210,6 @@ void ShardJournal::handed(const EntryPtr& entry, LocalSession& session) {
 void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
     if (entry->is_gone) return;
     entry->forget(session);
-    ++figures_.acknowledged;
     const bool is_news = !std::exchange(entry->is_done, true);
     accept(*entry);
     notice(JournalNotice::What::delivered, *entry, &session);
@@ -242,7 +254,7 @@ void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
     if (entry->is_done) accept(*entry);
     entry->trail.end();
     if (entry->stored == Entry::Stored::no) {
-        ++figures_.cancelled;
+        cancelled_.add();
         account.pending.erase(entry->data.sequence);
     } else if (entry->stored == Entry::Stored::yes) {
         erasures_.push_back(entry);
@@ -251,7 +263,7 @@ void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
 }
 
 void ShardJournal::refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why) {
-    ++figures_.refused;
+    refused_.add();
     shard_.kernel.log->error("a message for {} was not kept, its sender is told: {}", account.jid().text(), why);
     notice(JournalNotice::What::refused, *entry);
     if (const auto message = Stanza::parse(entry->data.stanza)) shard_.bounce(*message, not_kept);

@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <tambo/journal.hpp>
+#include <tambo/metric.hpp>
 #include <tambo/time.hpp>
 
 #include "route/entry.hpp"
@@ -65,14 +66,10 @@ public:
     bool is_idle() const noexcept { return !underway_ && !has_work(); }
     bool waits_for_commit() const noexcept;   ///< delivery does
 
-    struct Figures {
-        std::uint64_t appended = 0, cancelled = 0, committed = 0, commits = 0, acknowledged = 0, refused = 0;
-    };
-    const Figures& figures() const noexcept { return figures_; }
-
 private:
     using EntryPtr = std::shared_ptr<Entry>;
     using WhenKept = std::function<void(const std::string& error)>;
+    Counter& figure(const char* name, const char* help);
     static LocalAccount& local(Account& account) noexcept;
     EntryPtr find(LocalAccount& account, std::uint64_t sequence) const;
     EntryPtr add(LocalAccount& account, JournalEntry data, std::size_t content_bytes);
@@ -115,7 +112,7 @@ private:
     std::size_t last_size_ = 0;
     std::uint64_t next_id_ = 0;
     Bytes id_key_;
-    Figures figures_;
+    Counter &appended_, &cancelled_, &committed_, &commits_, &refused_;
 };
 
 }   // namespace tambo

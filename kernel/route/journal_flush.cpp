@@ -156,7 +156,7 @@ void ShardJournal::gather_erasures(JournalBatch& batch) {
 
 void ShardJournal::committed(const JournalBatch& batch) {
     kill_point("journal-after-commit");
-    ++figures_.commits;
+    commits_.add();
     retry_at_ = {};
     for (const auto& told : batch.told)
         if (told.origin->session != nullptr) told.origin->session->is_kept(told.accepted);
@@ -175,7 +175,7 @@ void ShardJournal::committed(const JournalBatch& batch) {
 }
 
 void ShardJournal::committed(const EntryPtr& entry) {
-    if (std::exchange(entry->stored, Entry::Stored::yes) == Entry::Stored::underway) ++figures_.committed;
+    if (std::exchange(entry->stored, Entry::Stored::yes) == Entry::Stored::underway) committed_.add();
     if (entry->is_gone) {
         if (shard_.find_account(entry->owner) != nullptr) erasures_.push_back(entry);
         return;
