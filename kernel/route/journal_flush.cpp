@@ -29,7 +29,8 @@ bool ShardJournal::has_work() const noexcept {
 // Where delivery does not wait, the acknowledgement of a client that is there comes within the window, and what it
 // acknowledges need not be written at all. Where it does, what came during the last commit makes the next one.
 Steady::duration ShardJournal::window() const {
-    if (is_urgent_ || waits_for_commit() || shard_.kernel.manual_timers) return Steady::duration::zero();
+    const auto& kernel = shard_.kernel;
+    if (is_urgent_ || waits_for_commit() || kernel.manual_timers || kernel.stopping) return Steady::duration::zero();
     const Steady::duration most = shard_.kernel.settings.journal.commit_window;
     if (last_size_ >= many) return most;
     return std::clamp<Steady::duration>(2 * last_commit_, std::min(least_window, most), most);
