@@ -259,7 +259,7 @@ private:
         if (!session.is_available()) return;
         if (!was_visible) show_again(session);
         if (session.slot(run_slot) != run_)
-            session.arm(restart_timer, std::max(*grace_ - host().uptime(), Duration::zero()));
+            session.arm(restart_timer, std::max(began_ + *grace_ - host().uptime(), Duration::zero()));
     }
 
     void show_again(Session& session) {
@@ -297,6 +297,7 @@ private:
     Option<Duration> grace_{"presence_grace", std::chrono::minutes{1},
                             "how long a client may be away before contacts see the user gone; the session waits on"};
     Slot<Away> away_{"presence-away"};
+    Duration began_ = host().uptime();
     Bytes run_ = random_token(8);   ///< not the one of a server that was here before
 
     Option<std::int64_t> max_directed_{"max_directed", 256,
