@@ -6,6 +6,7 @@
 #include <iterator>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -93,6 +94,27 @@ int check_file(const std::string& file, bool json) {
     return found.empty() ? done : refused;
 }
 
+void show(std::string_view text, std::FILE* where) {
+    std::fwrite(text.data(), 1, text.size(), where);
+    std::fflush(where);
+}
+
+// What takes long tells how far it is. The first thing that it says may be the last: then it may be a refusal.
+int show_as_it_comes(const Client& client, const Words& words) {
+    std::string first;
+    bool is_under_way = false;
+    const int code = client.ask(words, [&](std::string_view piece) {
+        if (!is_under_way && first.empty()) {
+            first = piece;
+            return;
+        }
+        if (!std::exchange(is_under_way, true)) show(first, stdout);
+        show(piece, stdout);
+    });
+    if (!is_under_way) show(first, code == done ? stdout : stderr);
+    return code;
+}
+
 bool is(const Words& words, std::string_view first, std::string_view second = {}) {
     return words[0] == first && (second.empty() || (words.size() > 1 && words[1] == second));
 }
@@ -109,6 +131,7 @@ int carry_out(const Client& client, const Words& typed, bool json) {
         new_module(words);
         return done;
     }
+    if (is(words, "drain") && !json) return show_as_it_comes(client, words);
     if (is(words, "top")) return top(client, {words.begin() + 1, words.end()}, json);
     if (is(words, "user", "import")) return import_accounts(client, {words.begin() + 2, words.end()}, json);
     if ((is(words, "user", "add") || is(words, "user", "passwd")) && (words.size() == 3 || words.size() == 4)) {

@@ -1,8 +1,11 @@
 #include "net/connection.hpp"
 
 #include <array>
+#include <cerrno>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include "net/client_hello.hpp"
 #include "net/connection_wire.hpp"
 #include "route/account.hpp"
 #include "shard/shard.hpp"
@@ -14,6 +17,7 @@ namespace tambo {
 namespace {
 
 constexpr std::size_t reads_in_a_row = 4;                     // then others get their turn
+constexpr Duration look_for_client{1000};                     // while a step works
 constexpr Duration linger_time{2000};                         // for a client that does not close its side
 constexpr std::size_t discard_bytes = std::size_t{1} << 20;   // what we read from it meanwhile, at most
 
@@ -38,10 +42,11 @@ Connection::~Connection() = default;
 void Connection::open() {
     shard_->adopt(shared_from_this());
     transport_->enter(*this);
+    opened_ = shard_->steady();
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // a new connection does not escape the debt of its address
     if (!entrance_.direct_tls) return wait_readable();
-    open_tls();
+    begin_handshake();
 }
 
 // --- input
@@ -56,8 +61,11 @@ void Connection::readable() {
     waits_readable_ = false;
     if (dropped_) return;
     if (lingering_) return discard();
-    if (in_handshake_) return shake_hands();
-    if (is_fresh_ && entrance_.may_begin_tls && !tls_ && begins_tls()) return open_tls();
+    if (in_handshake_) return tls_ && tls_->has_answered() ? shake_hands() : queue_up();
+    if (is_fresh_ && entrance_.may_begin_tls && !tls_ && begins_tls()) {
+        in_handshake_ = true;
+        return queue_up();
+    }
     for (std::size_t i = 0; i < reads_in_a_row && may_take_input() && !throttled_; ++i) {
         std::string_view bytes;
         const auto got = read_some(bytes);
@@ -235,10 +243,25 @@ void Connection::after_input() {
         clear_deadline();
         if (may_take_input() && !tail_.empty()) return resume_input();
     }
-    if (!may_take_input() && !lingering_) return;
+    if (!may_take_input() && !lingering_) return watch_while_busy();
     // What OpenSSL has decrypted or buffered already does not make the descriptor readable again.
     if (!lingering_ && !is_dry_ && tls_ && tls_->has_pending()) return resume_reading();
     wait_readable();
+}
+
+// While a step works, nobody reads, and so nobody would see that the client went away: its password would be checked
+// for nothing.
+void Connection::watch_while_busy() {
+    if (is_watched_ || dropped_ || !negotiation_ || !negotiation_->is_busy()) return;
+    is_watched_ = true;
+    shard_->after(look_for_client, [weak = weak_from_this(), here = shard_] {
+        const auto self = weak.lock();
+        if (!self || self->shard_ != here || self->dropped_) return;
+        self->is_watched_ = false;
+        if (!self->negotiation_ || !self->negotiation_->is_busy()) return;
+        if (self->has_hung_up()) return self->drop();
+        self->watch_while_busy();
+    });
 }
 
 // --- output
@@ -342,10 +365,8 @@ void Connection::wait_writable() {
 void Connection::writable() {
     waits_writable_ = false;
     if (dropped_) return;
-    if (in_handshake_)
-        shake_hands();
-    else
-        flush();
+    if (!in_handshake_) return flush();
+    if (tls_) shake_hands();
 }
 
 void Connection::output_done() {
@@ -362,14 +383,32 @@ void Connection::start_tls(std::string_view domain) {
     new_stream();
     tail_ = {};
     is_fresh_ = true;
-    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), domain, false);
-    in_handshake_ = true;
-    shake_hands();
+    tls_domain_ = domain;
+    begin_handshake();
 }
 
-void Connection::open_tls() {
-    tls_.emplace(shard_->kernel.tls, transport_->descriptor(), std::string_view{}, true);
+// The client speaks first. Until it has, and then until it is its turn, nothing is made for it.
+void Connection::begin_handshake() {
     in_handshake_ = true;
+    wait_readable();
+}
+
+void Connection::queue_up() {
+    std::array<char, max_hello_bytes> hello;   // NOLINT: not worth clearing
+    const auto seen = ::recv(transport_->descriptor(), hello.data(), hello.size(), MSG_PEEK | MSG_DONTWAIT);
+    if (seen < 0 && (errno == EAGAIN || errno == EINTR)) return wait_readable();
+    if (seen <= 0) return drop();
+    shard_->admission.wait(*this, opened_, offers_resumption({hello.data(), static_cast<std::size_t>(seen)}));
+}
+
+bool Connection::has_hung_up() const noexcept {
+    pollfd look{transport_->descriptor(), POLLRDHUP, 0};
+    return closing_ || (::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
+void Connection::admitted() {
+    const bool is_direct = tls_domain_.empty();   // no stream said whom it wants to talk to
+    if (!tls_) tls_.emplace(shard_->kernel.tls, transport_->descriptor(), tls_domain_, is_direct);
     shake_hands();
 }
 
@@ -459,6 +498,23 @@ void Connection::close_stream(StreamCondition condition, std::string_view text, 
     shard_->end_session(*session);
 }
 
+// What a session keeps, the client gets when it resumes: a stream error would tell it to begin anew.
+bool Connection::send_away(std::string_view why) {
+    const auto self = shared_from_this();
+    auto* session = std::exchange(session_, nullptr);
+    if (session != nullptr) {
+        session->attach(nullptr);
+        shard_->detach(*session);
+        if (!session->has_ended()) {
+            flush();
+            drop();
+            return true;
+        }
+    }
+    close_stream(StreamCondition::system_shutdown, why);
+    return false;
+}
+
 // RFC 6120 §4.4: after our </stream:stream> the client gets a moment to read it; closing at once would send a reset
 // that overtakes it.
 void Connection::linger() {
@@ -484,6 +540,7 @@ void Connection::drop() {
     if (dropped_) return;
     const auto self = shared_from_this();   // forget() lets go of it
     dropped_ = true;
+    if (place_) shard_->admission.leave(place_);
     clear_deadline();
     transport_.reset();
     if (!entrance_.is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
@@ -512,7 +569,7 @@ void Connection::move_home() {
 void Connection::arrive() {
     is_between_ = false;
     transport_->enter(*this);
-    resuming_ = throttled_ = false;
+    resuming_ = throttled_ = is_watched_ = false;
     shard_->adopt(shared_from_this());
     auto* wire = shard_->find_wire(wire_->name);   // names never change, so another shard's may be looked at
     if (wire == nullptr) return drop();            // its module was unloaded meanwhile
@@ -530,7 +587,7 @@ void Connection::set_deadline(Duration wait) {
         const auto self = weak.lock();
         if (!self) return;
         self->deadline_ = 0;
-        if (self->closing_)
+        if (self->closing_ || self->in_handshake_)
             self->drop();
         else if (self->negotiation_)
             self->close_stream(StreamCondition::connection_timeout);

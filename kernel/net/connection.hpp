@@ -11,6 +11,7 @@
 #include <tambo/codec.hpp>
 #include <tambo/feature.hpp>
 
+#include "net/admission.hpp"
 #include "net/gate.hpp"
 #include "net/tls.hpp"
 #include "net/transport.hpp"
@@ -61,6 +62,13 @@ public:
     void readable();
     void writable();
 
+    // --- for Admission
+    void wait_at(Admission::Place place) noexcept { place_ = place; }
+    /// Its turn to shake hands.
+    void admitted();
+    /// The client is not there any more; asked of the kernel, since nobody reads what it said.
+    bool has_hung_up() const noexcept;
+
     // --- output: appended now, written at the end of the turn
     void write(const Stanza& stanza);
     void write_element(std::string_view xml);
@@ -72,6 +80,9 @@ public:
     /// Ends the stream in the polite way; the session, if any, is not touched.
     void close_stream();
     void close_stream(StreamCondition condition, std::string_view text = {}, std::string_view application = {});
+    /// The server is being emptied. A session that can be resumed stays, and only its link is cut, so that the client
+    /// goes on elsewhere or later (true); everything else ends with the stream error system-shutdown.
+    bool send_away(std::string_view why);
     /// Lets go of everything at once. The session, if any, is detached.
     void drop();
     /// The session goes its own way: it ended, or was given another connection.
@@ -95,7 +106,8 @@ private:
     enum class Read : std::uint8_t { some, nothing, end };
     void wait_readable();
     void shake_hands();
-    void open_tls();
+    void begin_handshake();
+    void queue_up();
     bool begins_tls() const;
     void resume_reading();
     Read read_some(std::string_view& bytes);
@@ -119,6 +131,7 @@ private:
     void on_footer();
     bool may_take_input() const noexcept;
     void after_input();
+    void watch_while_busy();
     void count_bytes(std::size_t in, std::size_t out);
     void pay_for(std::size_t bytes);
     Duration own_wait(std::size_t bytes);
@@ -155,9 +168,13 @@ private:
     std::int64_t allowance_;   // bytes it may still send at once ([limits] read_rate)
     Duration refilled_{};
     Wheel::Id deadline_ = 0;
+    Duration opened_{};
+    std::string tls_domain_;   // until the handshake: what it is for
+    Admission::Place place_;
     Shard* moving_to_ = nullptr;
     bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
+    bool is_watched_ = false;   // a step works, and now and then we look whether the client is still there
     bool is_between_ = false;   // left one shard and has not arrived on the other
     bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
     bool is_fresh_ = true;   // nothing has come yet: its first bytes say which wire this is

@@ -313,6 +313,11 @@ Tls::State Tls::handshake() {
     return session_->judge(SSL_do_handshake(session_->ssl.get()));
 }
 
+bool Tls::has_answered() const noexcept {
+    const auto state = SSL_get_state(session_->ssl.get());
+    return state != TLS_ST_BEFORE && state != TLS_ST_SR_CLNT_HELLO;
+}
+
 Tls::Outcome Tls::read(std::span<char> into) {
     if (session_->dead) return {};
     ERR_clear_error();

@@ -69,6 +69,8 @@ public:
     Tls& operator=(Tls&&) noexcept;
 
     State handshake();   ///< again and again until `done`
+    /// The client's first message was whole, and has been answered: what is left of the handshake is cheap.
+    bool has_answered() const noexcept;
     /// At most one record (16 KB) each time: read until `want_read`, or ask has_pending(). `closed`: the peer is done;
     /// a connection that was reset is `failed`.
     Outcome read(std::span<char> into);

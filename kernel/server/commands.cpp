@@ -305,6 +305,8 @@ constexpr std::array verbs = {
     Verb{"log level", "[debug|info|warning|error]", "what is logged", 0, 1, log_level},
     Verb{"backup", "FILE", "write all that the store keeps to a new file", 1, 1, backup},
     Verb{"refresh", "", "look for renewed certificates, open the log anew", 0, 0, refresh},
+    Verb{"drain", "[--over DURATION] [--stop] | --cancel", "send all clients away, a few at a time", 0, 3,
+         verbs::drain},
     Verb{"stop", "", "stop the server", 0, 0, stop},
     Verb{"sample", "", "", 0, 0, sample},
 };
@@ -436,8 +438,8 @@ int carry_out(Call& call) {
 
 }   // namespace
 
-int run_command(Server& server, const std::vector<std::string>& words, const Control::Out& out) {
-    Call call{server, words, false, out};
+int run_command(Server& server, Drain& drain, const std::vector<std::string>& words, const Control::Out& out) {
+    Call call{server, drain, words, false, out};
     call.json = std::erase(call.words, "--json") != 0;
     try {
         return carry_out(call);

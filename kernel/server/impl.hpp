@@ -16,6 +16,7 @@
 #include "net/http.hpp"
 #include "net/listener.hpp"
 #include "server/control.hpp"
+#include "server/drain.hpp"
 #include "server/kernel.hpp"
 #include "server/reconfiguration.hpp"
 #include "server/supervisor.hpp"
@@ -70,6 +71,7 @@ private:
     std::unique_ptr<Watch> watch_;   // null unless [kernel] asks for it
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<Drain> drain_;   // before control_, whose commands use it
     std::unique_ptr<Control> control_;
     std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
     boost::asio::steady_timer timer_;

@@ -78,6 +78,7 @@ Kernel::Kernel(Config c, Server::Options options)
       log(logger.named("tambo")),
       tls({settings.tls.allow_tls12, settings.tls.ciphers, settings.tls.sessions}, *log),
       gate(gate_limits(settings.limits)),
+      crowd(*log),
       store(*log, {.durability = settings.journal.durability}),
       pool(std::max(1U, std::thread::hardware_concurrency())),
       manual_timers(options.manual_timers),

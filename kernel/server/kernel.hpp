@@ -16,6 +16,7 @@
 
 #include <tambo/server.hpp>
 
+#include "net/crowd.hpp"
 #include "net/gate.hpp"
 #include "net/tls.hpp"
 #include "server/crash_note.hpp"
@@ -51,6 +52,7 @@ struct Kernel {
     std::unique_ptr<NamedLog> log;   ///< the kernel's own lines
     TlsStore tls;
     Gate gate;
+    Crowd crowd;
     StoreService store;
     asio::thread_pool pool;   ///< password hashing and whatever else would hold up a shard
     const bool manual_timers;
@@ -62,7 +64,8 @@ struct Kernel {
     std::atomic<bool> running{false};   ///< shards have threads
     std::atomic<bool> stopping{false};
     std::atomic<std::int64_t> unrestored{1};   ///< accounts whose sessions may still come back; 0: all are there
-    Server* server = nullptr;   ///< for modules; null while a configuration is only checked
+    std::atomic<bool> is_closed{false};        ///< nobody is let in: a drain
+    Server* server = nullptr;                  ///< for modules; null while a configuration is only checked
     const Time started;
 
     Shard& home(const Jid& jid) noexcept;   ///< the shard on which that account lives

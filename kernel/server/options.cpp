@@ -174,6 +174,8 @@ void refuse(const Config& config, std::string_view section, std::string_view key
     throw ConfigError(fmt::format("{} \"{} = {}\": {}", config.where(section, *entry), key, value, why));
 }
 
+std::optional<Duration> read_duration(std::string_view text) { return Kind<Duration>::read(text); }
+
 namespace detail {
 
 bool declare(std::string_view name, bool fallback, std::string_view help) { return declare_as(name, fallback, help); }
@@ -402,6 +404,16 @@ void read_counts(SectionReader& section, LimitSettings& limits) {
                   "accounts that one address may register in registration_window; 0: no limit", 0);
 }
 
+void read_admission(SectionReader& section, LimitSettings& limits) {
+    section.count(limits.handshakes, "handshakes",
+                  "TLS handshakes that a shard does in a row before everything else gets its turn", 1, 1000);
+    section.count(limits.handshakes_waiting, "handshakes_waiting",
+                  "clients that may wait for theirs on a shard; those who would go last are turned away", 1,
+                  10'000'000);
+    section.time(limits.head_start, "head_start",
+                 "how much earlier than others a client counts as having come that resumes a TLS session", Duration{});
+}
+
 void read_times(SectionReader& section, LimitSettings& limits) {
     using namespace std::chrono_literals;
     section.time(limits.auth_window, "auth_window", "see auth_failures_per_address", 1s);
@@ -419,6 +431,7 @@ LimitSettings read_limits(const Config& config, std::vector<OptionInfo>& declare
     read_sizes(section, limits);
     read_counts(section, limits);
     read_times(section, limits);
+    read_admission(section, limits);
     if (limits.stanza_bytes_before_auth > limits.stanza_bytes)
         section.refuse("stanza_bytes_before_auth", "expected no more than stanza_bytes");
     return limits;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,10 @@ struct LimitSettings {
     Duration negotiation_time = std::chrono::seconds{60};   ///< from the connection to a bound resource
     Duration keepalive = std::chrono::minutes{5};           ///< silence after which TCP probes the peer; 0: never
     Duration send_timeout = std::chrono::seconds{60};   ///< how long a peer may take nothing of what waits; 0: for ever
+
+    std::size_t handshakes = 4;                       ///< of TLS in a row, before everything else gets its turn
+    std::size_t handshakes_waiting = 10'000;          ///< on each shard; more are turned away
+    Duration head_start = std::chrono::seconds{10};   ///< of clients with a ticket before others
 
     std::size_t send_queue = std::size_t{8} << 20;   ///< bytes that may wait for one peer
     std::size_t read_rate = std::size_t{1} << 20;    ///< bytes a second from one session; 0: no limit
@@ -147,6 +152,9 @@ Settings read_settings(const Config& config, std::vector<OptionInfo>& declared);
 
 /// The names of those sections, for complaints(): "server", "kernel", …, "http", "listener *", "host *".
 std::vector<std::string> kernel_sections();
+
+/// As the ini has it, "90s"; nullopt if it is none.
+std::optional<Duration> read_duration(std::string_view text);
 
 /// For values that only their user can judge: throws ConfigError with
 /// `tambo.ini:7: [server] "modules = rooster": why`. Works for keys that are not written, too.

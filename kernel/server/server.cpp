@@ -80,6 +80,7 @@ Server::Impl::Impl(Config config, Options options)
     kernel_ = std::make_unique<Kernel>(std::move(config), std::move(options));
     const auto& settings = kernel_->settings;
     if (const auto& news = kernel_->crash_notes.news(); !news.empty()) kernel_->log->warning("{}", news);
+    drain_ = std::make_unique<Drain>(*kernel_, supervisor_, [this] { stop(); });
     open_control();   // first of all: where another server runs, nothing may be touched
     if (!settings.server.run.empty()) clean_run_folder(settings.server.run);
     if (!settings.listeners.empty()) load_certificates(*kernel_);
@@ -109,7 +110,7 @@ void Server::Impl::open_control() {
     if (path.empty()) return;
     control_ = std::make_unique<Control>(
         supervisor_, path,
-        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, words, out); },
+        [this](const auto& words, const auto& out) { return run_command(*kernel_->server, *drain_, words, out); },
         *kernel_->log);
 }
 
@@ -215,6 +216,7 @@ void Server::Impl::wait() {
     if (own_threads_) supervisor_.stop();
     if (thread_.joinable()) thread_.join();
     timer_.cancel();
+    drain_->halt();
     control_.reset();
     if (http_) http_->stop();
     kernel_->shards.front()->post([this] {

@@ -11,6 +11,10 @@
 #include "server/control.hpp"
 #include "server/json.hpp"
 
+namespace tambo {
+class Drain;
+}
+
 namespace tambo::verbs {
 
 using Words = std::vector<std::string>;
@@ -19,6 +23,7 @@ enum Exit : std::uint8_t { done = 0, refused = 1, not_understood = 2 };
 
 struct Call {
     Server& server;
+    Drain& drain;
     Words words;   ///< arguments only
     bool json;
     const Control::Out& out;
@@ -31,6 +36,8 @@ int tell(const Call& call, Json& json, std::string_view text);
 int report(const Call& call, std::string_view what, const Result<Nothing>& result);
 int refuse(const Call& call, const std::string& why);
 int complain(const Call& call, const std::string& why);
+
+int drain(const Call& call);   // drain_command.cpp
 
 // --- accounts (account_commands.cpp)
 int user_add(const Call& call);

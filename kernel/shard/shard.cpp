@@ -291,6 +291,10 @@ void Shard::adopt(std::shared_ptr<Connection> connection) {
     connections_.emplace(raw, std::move(connection));
 }
 
+void Shard::each_connection(const std::function<void(const std::shared_ptr<Connection>&)>& see) const {
+    for (const auto& [raw, shared] : connections_) see(shared);
+}
+
 void Shard::forget(Connection& connection) { connections_.erase(&connection); }
 
 void Shard::touch(Connection& connection) { dirty_.push_back(connection.shared_from_this()); }

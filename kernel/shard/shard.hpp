@@ -133,6 +133,8 @@ public:
     // --- connections
     void adopt(std::shared_ptr<Connection> connection);   ///< owns it from now on
     void forget(Connection& connection);
+    /// `see` must not open or close one.
+    void each_connection(const std::function<void(const std::shared_ptr<Connection>&)>& see) const;
     void touch(Connection& connection);   ///< has output; flushed at the end of the turn
     std::string take_buffer();            ///< empty, with room; connections borrow it while they have output
     void give_buffer(std::string buffer);
@@ -174,6 +176,7 @@ public:
     std::unique_ptr<StoreService::Front> store;
     JidCache jids;
     ShardJournal journal;
+    Admission admission{*this};
     AuthProvider* auth = nullptr;
     Instance* auth_owner = nullptr;
     std::vector<std::string> lacking;   ///< modules without which nobody can come in, and that are out of order

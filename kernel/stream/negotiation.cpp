@@ -47,6 +47,9 @@ void Negotiation::opened(const StreamHeader& header) {
     if (!kernel.is_local(to->text())) return close(StreamCondition::host_unknown);
     if (!info_.account.empty() && to->text() != info_.domain)
         return close(StreamCondition::host_unknown, "authenticated for another host");
+    if (kernel.is_closed && !connection_.entrance().is_private)
+        return close(StreamCondition::system_shutdown,
+                     "the server takes nobody in at the moment; please come back later");
     unsigned major = 0;
     std::from_chars(header.version.data(), header.version.data() + header.version.size(), major);
     if (major < 1) return close(StreamCondition::unsupported_version);

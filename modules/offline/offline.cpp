@@ -279,18 +279,7 @@ private:
         co_return Iq::result();
     }
 
-    /// The entries that are meant; 0 for one that cannot exist. Nothing if that is no proper wish.
-    static std::optional<std::vector<std::uint64_t>> chosen(const Element& wish, std::string_view action) {
-        std::vector<std::uint64_t> all;
-        for (const auto item : wish.children()) {
-            if (item.name() != "item" || item.attribute("action") != action) return std::nullopt;
-            all.push_back(sequence_of(item.attribute("node")).value_or(0));
-        }
-        if (all.empty() || all.size() > max_chosen) return std::nullopt;
-        return all;
-    }
-
-    static constexpr std::size_t max_markers = 64, max_chosen = 1000;
+    static constexpr std::size_t max_markers = 64;
     static constexpr Duration sweep_interval = std::chrono::hours{1};
 
     Option<std::int64_t> max_messages_{"max_messages", 1000,

@@ -15,6 +15,7 @@ namespace {
 constexpr std::string_view info_space = "http://jabber.org/protocol/disco#info";
 constexpr std::string_view items_space = "http://jabber.org/protocol/disco#items";
 constexpr std::size_t batch_entries = 100;
+constexpr std::size_t max_chosen = 1000;
 constexpr std::size_t most_kept = 1000;   // unacknowledged, before more of them are shown
 constexpr Duration breath = std::chrono::milliseconds{200};
 
@@ -27,6 +28,16 @@ std::optional<std::uint64_t> sequence_of(std::string_view node) {
     const auto [end, error] = std::from_chars(node.data(), node.data() + node.size(), sequence);
     if (error != std::errc{} || end != node.data() + node.size() || node != node_of(sequence)) return std::nullopt;
     return sequence;
+}
+
+std::optional<std::vector<std::uint64_t>> chosen(const Element& wish, std::string_view action) {
+    std::vector<std::uint64_t> all;
+    for (const auto item : wish.children()) {
+        if (item.name() != "item" || item.attribute("action") != action) return std::nullopt;
+        all.push_back(sequence_of(item.attribute("node")).value_or(0));
+    }
+    if (all.empty() || all.size() > max_chosen) return std::nullopt;
+    return all;
 }
 
 std::string number_of_messages(std::uint64_t count) {

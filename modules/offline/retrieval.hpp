@@ -20,6 +20,10 @@ std::optional<std::uint64_t> sequence_of(std::string_view node);
 /// §2.2: the answer to "how many?", as the content of an iq.
 std::string number_of_messages(std::uint64_t count);
 
+/// The entries that a wish names to be treated so ("view", "remove"); 0 for one that cannot exist. Nothing if that is
+/// no proper wish, or too much of one.
+std::optional<std::vector<std::uint64_t>> chosen(const Element& wish, std::string_view action);
+
 /// Whoever asks is the owner; that has been seen to. Everything here reads the journal in pieces.
 class Retrieval {
 public:

@@ -49,6 +49,13 @@ bool is_known_type(std::string_view type) {
     return std::ranges::find(known, type) != known.end();
 }
 
+/// Contacts were told that the user has gone, while the session waits.
+struct Away {
+    static constexpr int version = 1;
+    static constexpr bool durable = true;
+    bool is_told = false;
+};
+
 class Presence final : public Module {
 public:
     void wire(Wiring& w) override {
@@ -59,6 +66,7 @@ public:
         w.on<&Presence::bound>(Event::bound, this);
         // First, since stream management keeps the rest from hearing it.
         w.on<&Presence::detached>(Event::detached, this, priority::first);
+        w.on<&Presence::restored>(Event::restored, this, priority::first);
         w.on<&Presence::resumed>(Event::resumed, this);
         w.on<&Presence::gone>(Event::unbound, this);
         w.timer<&Presence::grace_is_over>(grace_timer, this);
@@ -226,6 +234,22 @@ private:
         if (session.link().is_connected || !is_visible(session)) return;
         broadcast(session, Stanza::presence(session.jid(), {}, "unavailable"));
         set_grace(session, Grace::over);
+        away_(session).is_told = true;
+        write_down(session);
+    }
+
+    /// What contacts believe of it outlives a restart, as they do.
+    void restored(Session& session) {
+        if (away_(session).is_told)
+            set_grace(session, Grace::over);
+        else
+            detached(session);
+    }
+
+    /// A durable session is kept anew with its presence, and what hangs on it goes along.
+    static void write_down(Session& session) {
+        const Stanza presence = *session.presence();
+        session.set_available(presence, session.priority());
     }
 
     void resumed(Session& session) {
@@ -233,9 +257,15 @@ private:
         const bool was_visible = is_visible(session);
         set_grace(session, Grace::none);
         if (!session.is_available()) return;
-        if (!was_visible) broadcast(session, *session.presence());
+        if (!was_visible) show_again(session);
         if (session.slot(run_slot) != run_)
-            session.arm(restart_timer, std::max(*grace_ - host().uptime(), Duration::zero()));
+            session.arm(restart_timer, std::max(began_ + *grace_ - host().uptime(), Duration::zero()));
+    }
+
+    void show_again(Session& session) {
+        away_(session).is_told = false;
+        broadcast(session, *session.presence());
+        write_down(session);
     }
 
     /// What others send for the user (a new contact gets to see the presence, a new picture is announced) must not
@@ -266,6 +296,8 @@ private:
 
     Option<Duration> grace_{"presence_grace", std::chrono::minutes{1},
                             "how long a client may be away before contacts see the user gone; the session waits on"};
+    Slot<Away> away_{"presence-away"};
+    Duration began_ = host().uptime();
     Bytes run_ = random_token(8);   ///< not the one of a server that was here before
 
     Option<std::int64_t> max_directed_{"max_directed", 256,

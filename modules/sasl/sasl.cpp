@@ -2,12 +2,15 @@
 // (0.4.2).
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <tambo/tambo.hpp>
 
 #include "exchange.hpp"
+#include "hashing.hpp"
 
 namespace {
 
@@ -67,6 +70,8 @@ public:
 
     void wire(Wiring& w) override {
         w.required();
+        waiting_ = &w.gauge("hashes_waiting", "logins that wait until their password is checked");
+        refused_ = &w.counter("hashes_refused_total", "logins turned away since too many waited for that");
         w.negotiate<&Sasl::advertise, &Sasl::step>(Phase::before_auth, sasl_space, 20, this);
     }
 
@@ -175,11 +180,49 @@ private:
         Result<std::string> password = prepare_password(raw_password);   // RFC 4616 §2; not UTF-8 fails here too
         if (!password) co_return std::unexpected{Failure::malformed_request};
         if (proven_.knows(account, keys, *password)) co_return Bytes{};
+        sasl::Hashing::Turn turn{hashing_, due(account)};
+        auto waiting = wait_for(turn);
+        const bool may_check = co_await waiting;
+        if (!may_check) co_return std::unexpected{Failure::temporary_auth_failure};
         auto checking = host().offload([keys, password = *password] { return sasl::matches(keys, password); });
         const bool is_right = co_await checking;
         if (!is_right) co_return std::unexpected{Failure::not_authorized};
         proven_.remember(account, keys, *password);
         co_return Bytes{};
+    }
+
+    /// Who has a session that waits for its client goes before those who merely come; as far as it is known on this
+    /// shard.
+    Duration due(const Jid& account) const {
+        const auto now = host().uptime();
+        auto* known = host().find_account(account);
+        const bool comes_back = known != nullptr && std::ranges::any_of(known->sessions(), [](const Session* session) {
+                                    return !session->link().is_connected;
+                                });
+        return comes_back ? now - *head_start_ : now;
+    }
+
+    Task<bool> wait_for(sasl::Hashing::Turn& turn) {
+        const auto began = host().uptime();
+        auto begun = turn.begun();
+        const bool is_its_turn = co_await std::move(begun);
+        if (!is_its_turn) refused_->add();
+        if (!is_its_turn || host().uptime() - began >= noticeable) crowd_is_noticed();
+        co_return is_its_turn;
+    }
+
+    // Two lines for each crowd: when it is noticed, and when nobody waits any more.
+    void crowd_is_noticed() {
+        if (hashing_.waiting() == 0 || std::exchange(is_crowded_, true)) return;
+        log().warning(
+            "many clients log in with PLAIN at once: {} wait until their password is checked, {} at a time; beyond "
+            "hashes_waiting they are told to come again",
+            hashing_.waiting(), *hashes_);
+    }
+    void count_waiting(std::size_t waiting) {
+        waiting_->set(static_cast<std::int64_t>(waiting));
+        if (waiting == 0 && std::exchange(is_crowded_, false))
+            log().info("no login waits for the check of its password any more");
     }
 
     Task<Outcome<Bytes>> prove_scram(Handshake& h, const Mechanism& mechanism, ScramKeys keys, Bytes message,
@@ -261,9 +304,24 @@ private:
         "iterations", 10000, "rounds that a name without account is answered with; as [module register] has it"};
     Option<std::int64_t> remembered_{"remembered_plain", 10000,
                                      "PLAIN logins whose repetition costs no key derivation, for each shard"};
+    Option<std::int64_t> hashes_{"hashes", 2, "passwords that a shard has checked at the same time, by worker threads"};
+    Option<std::int64_t> hashes_waiting_{
+        "hashes_waiting", 1000, "PLAIN logins that may wait for that on a shard; those who would go last come again"};
+    Option<Duration> head_start_{
+        "head_start", std::chrono::seconds{10},
+        "how much earlier than others an account counts as having come that has a session to resume"};
+    static constexpr Duration noticeable{1000};   ///< who waits longer than this makes a crowd
+
     std::vector<const Mechanism*> enabled_;
     sasl::Library library_;
     Bytes secret_ = host().secret("sasl-salt");
+    sasl::Hashing hashing_{{static_cast<std::size_t>(std::clamp<std::int64_t>(*hashes_, 1, 1000)),
+                            static_cast<std::size_t>(std::clamp<std::int64_t>(*hashes_waiting_, 1, 1'000'000))},
+                           [this](std::function<void()> job) { host().defer(std::move(job)); },
+                           [this](std::size_t waiting) { count_waiting(waiting); }};
+    Gauge* waiting_ = nullptr;
+    Counter* refused_ = nullptr;
+    bool is_crowded_ = false;
     ProvenPlain proven_{static_cast<std::size_t>(std::clamp<std::int64_t>(*remembered_, 0, 1'000'000))};
 };
 

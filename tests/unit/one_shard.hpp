@@ -17,11 +17,13 @@ namespace tambo {
 
 class OneShard {
 public:
-    OneShard() : folder_(std::filesystem::temp_directory_path() / ("tambo-shard-" + random_token(8))) {
-        Server::Options options;
-        options.log = [](Level, std::string_view) {};
+    OneShard() : OneShard(Config{}, {}) {}
+    /// With these settings, and a clock or a log of the test's own.
+    OneShard(Config config, Server::Options options)
+        : folder_(std::filesystem::temp_directory_path() / ("tambo-shard-" + random_token(8))) {
+        if (!options.log) options.log = [](Level, std::string_view) {};
         options.manual_timers = true;
-        kernel_ = std::make_unique<Kernel>(Config{}.domain("localhost").data(folder_), std::move(options));
+        kernel_ = std::make_unique<Kernel>(std::move(config.domain("localhost").data(folder_)), std::move(options));
         kernel_->store.use([] { return memory::open(); });
         kernel_->shards.push_back(std::make_unique<Shard>(*kernel_, 0));
     }
