@@ -83,6 +83,7 @@ class Device:
         if answer.tag != SM + "failed":
             raise Refused("neither resumed nor failed, but " + answer.tag)
         self.refused += 1
+        self.place.note(self, "<resume/> refused: " + words(answer))
         return False
 
     async def begin(self):
@@ -139,7 +140,7 @@ class Device:
         elif element.tag == SM + "a":
             self.count(int(element.get("h")))
         elif element.tag == STREAMS + "error":
-            raise Gone("stream error " + " ".join(each.tag.rpartition("}")[2] for each in element))
+            raise Gone("stream error: " + words(element))
         elif element.tag.startswith(CLIENT) and not self.is_leaving:
             self.handled = (self.handled + 1) % MODULUS
             if element.tag == CLIENT + "message":
@@ -172,3 +173,9 @@ class Device:
     def say(self, text):
         if self.is_online:
             self.stream.send(text)
+
+
+def words(refusal):
+    """The conditions in it, and whether there is an h."""
+    said = [each.tag.rpartition("}")[2] for each in refusal]
+    return " ".join(said + ["with h"] * (refusal.get("h") is not None))
