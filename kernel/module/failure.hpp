@@ -4,6 +4,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace tambo {
@@ -11,11 +12,16 @@ namespace tambo {
 /// … of a type that is nobody's business.
 inline constexpr std::string_view unknown_exception = "unknown exception";
 
-/// Runs `f`, which gives a complaint or nothing; what it threw is a complaint, too.
+/// Runs `f`, which gives a complaint, an empty one or nothing at all; what it threw is a complaint, too.
 template <class F>
 std::string text_of_failure(F&& f) noexcept {
     try {
-        return std::forward<F>(f)();
+        if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+            std::forward<F>(f)();
+            return {};
+        } else {
+            return std::forward<F>(f)();
+        }
     } catch (const std::exception& e) {
         const std::string text = e.what();
         return text.empty() ? "an exception without a text" : text;

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "module/failure.hpp"
 #include "server/crash_note.hpp"
 #include "store/signals_blocked.hpp"
 
@@ -41,21 +42,6 @@ void count(Histogram& histogram, double seconds) {
 }
 
 double milliseconds(Steady::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
-
-/// Runs `f`; the text of what it threw, empty if nothing. Only the text is kept: the exception's type may be unloaded
-/// soon.
-template <class F>
-std::string text_of_failure(F&& f) {
-    try {
-        f();
-        return {};
-    } catch (const std::exception& e) {
-        const std::string_view text = e.what();
-        return text.empty() ? "an exception without a text" : std::string{text};
-    } catch (...) {
-        return "an unknown exception";
-    }
-}
 
 /// Tells the operator how the store is: once for each cause, and once when it is well again. Store thread only.
 class Health {

@@ -13,13 +13,14 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include <tambo/client.hpp>
 #include <tambo/server.hpp>
+
+#include "../house/folder.hpp"
 
 namespace {
 
@@ -33,23 +34,6 @@ struct Wishes {
     std::vector<std::size_t> sessions{1000, 10000};
     std::size_t reloads = 500;
     unsigned threads = 2;
-};
-
-class Folder {
-public:
-    Folder() : path_(fs::temp_directory_path() / ("tambo-bench-" + std::to_string(::getpid()))) {
-        fs::create_directories(path_);
-    }
-    ~Folder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    const fs::path& path() const noexcept { return path_; }
-
-private:
-    fs::path path_;
 };
 
 Config configuration(const fs::path& data, unsigned threads) {
