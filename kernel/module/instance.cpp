@@ -456,13 +456,21 @@ Later<Result<Nothing>> Instance::remove_account(const Jid& bare) {
 }
 
 Later<Result<Nothing>> Instance::kept() {
+    struct Rest {
+        int parts = 2;
+        std::string error;
+    };
     Later<Result<Nothing>> later;
-    shard_.store->when_kept([state = later.state()](const std::string& error) {
-        if (error.empty())
+    const auto done = [state = later.state(), rest = std::make_shared<Rest>()](const std::string& error) {
+        if (!error.empty()) rest->error = error;
+        if (--rest->parts > 0) return;
+        if (rest->error.empty())
             state->complete(Nothing{});
         else
-            state->complete(fail(Condition::resource_constraint, error));
-    });
+            state->complete(fail(Condition::resource_constraint, rest->error));
+    };
+    shard_.store->when_kept(done);
+    shard_.journal.after_commit(done);   // what it gathers it has not yet asked the store for
     return later;
 }
 

@@ -63,12 +63,13 @@ public:
     void ended(LocalSession& session);                            ///< nothing is to be kept of it any more
     void forget_device(std::uint64_t device);                     ///< the same, of one that did not come back
     void flush_now();                                             ///< with the end of this turn, whatever the window
+    using WhenKept = std::function<void(const std::string& error)>;
+    void after_commit(WhenKept then);   ///< of all until now, and soon; at once if it is on disk already
     bool is_idle() const noexcept { return !underway_ && !has_work(); }
     bool waits_for_commit() const noexcept;   ///< delivery does
 
 private:
     using EntryPtr = std::shared_ptr<Entry>;
-    using WhenKept = std::function<void(const std::string& error)>;
     Counter& figure(const char* name, const char* help);
     static LocalAccount& local(Account& account) noexcept;
     EntryPtr find(LocalAccount& account, std::uint64_t sequence) const;
@@ -92,7 +93,6 @@ private:
     void committed(const JournalBatch& batch);
     void committed(const EntryPtr& entry);
     void failed(const JournalBatch& batch, const std::string& error);
-    void after_commit(WhenKept then);
     std::chrono::steady_clock::duration window() const;
     void read_on(const std::shared_ptr<Later<Result<std::vector<JournalEntry>>>::State>& answer, const Jid& owner,
                  std::uint64_t after, std::size_t limit);

@@ -70,6 +70,7 @@ private:
     struct Request;
     class Line;
     class Impl;
+    bool offer(Request& request);   ///< false: too much waits, and the request is as it was
     std::unique_ptr<Impl> impl_;
 };
 
