@@ -24,6 +24,11 @@ namespace tambo::ticks {
 class Ticks final : public Module {
 public:
     void wire(Wiring& w) override;
+    Bytes save() const override { return watched_.is_in_use() ? "1" : ""; }
+    bool load(std::string_view state) override {
+        watched_.set_in_use(!state.empty());
+        return true;
+    }
 
     /// What has become of a watched message.
     struct News {

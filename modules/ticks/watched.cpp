@@ -31,12 +31,13 @@ void Watched::put(Account& account, std::string_view key, std::string_view state
     all.push({ticks::count(now), key, state});
 }
 
-void Watched::add(Account& account, const Jid& from, std::string_view id, Time now) const {
+void Watched::add(Account& account, const Jid& from, std::string_view id, Time now) {
+    is_in_use_ = true;
     put(account, key(from, id), on_its_way, now);
 }
 
 bool Watched::has_any(Account& account) const {
-    if (!account.slot(slot_name).empty()) return true;
+    if (is_in_use_ && !account.slot(slot_name).empty()) return true;
     bool is_there = false;
     rows_.each(account, [&](std::string_view, const std::string&) { is_there = true; });
     return is_there;

@@ -13,7 +13,7 @@ namespace tambo::ticks {
 class Watched {
 public:
     /// For as long as the latest `remembered` ones of the account.
-    void add(Account& account, const Jid& from, std::string_view id, Time now) const;
+    void add(Account& account, const Jid& from, std::string_view id, Time now);
     /// Cheap where there are none.
     bool has_any(Account& account) const;
     bool has(Account& account, const Jid& from, std::string_view id) const;
@@ -25,6 +25,10 @@ public:
     /// Nobody will ever have it.
     void ended(Account& account, const Jid& from, std::string_view id) const;
 
+    /// Whether there ever was one on this shard: while there was none, no account gets a slot.
+    bool is_in_use() const noexcept { return is_in_use_; }
+    void set_in_use(bool is_in_use) noexcept { is_in_use_ = is_in_use; }
+
     static constexpr std::size_t remembered = 256;
 
 private:
@@ -32,6 +36,7 @@ private:
     static std::string key(const Jid& from, std::string_view id);
     static void put(Account& account, std::string_view key, std::string_view state, Time now);
     Table rows_{"ticks-watched"};
+    bool is_in_use_ = false;
 };
 
 }   // namespace tambo::ticks
