@@ -38,6 +38,7 @@ struct Entry {
     bool is_waiting = false;    ///< counted as waiting
     bool is_gone = false;       ///< nobody wants it any more: not to be written, or to be erased
     bool is_listed = false;     ///< to be looked at by the next commit
+    bool is_erasing = false;    ///< it is on its way off the disk
     bool is_accepted = false;   ///< noticed
 
     Held* find(const LocalSession& session) noexcept {

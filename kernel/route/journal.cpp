@@ -257,9 +257,13 @@ void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
         cancelled_.add();
         account.pending.erase(entry->data.sequence);
     } else if (entry->stored == Entry::Stored::yes) {
-        erasures_.push_back(entry);
-        schedule();
+        erase(entry);
     }
+}
+
+void ShardJournal::erase(const EntryPtr& entry) {
+    if (!std::exchange(entry->is_erasing, true)) erasures_.push_back(entry);
+    schedule();
 }
 
 void ShardJournal::refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why) {

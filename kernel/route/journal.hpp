@@ -79,6 +79,7 @@ private:
     void stop_waiting(LocalAccount& account, Entry& entry) noexcept;
     void accept(Entry& entry);
     void finish(LocalAccount& account, const EntryPtr& entry);
+    void erase(const EntryPtr& entry);
     void refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why);
     void notice(JournalNotice::What what, const Entry& entry, const LocalSession* session = nullptr);
     void list(const EntryPtr& entry);

@@ -146,6 +146,12 @@ void ShardJournal::gather_erasures(JournalBatch& batch) {
             batch.erases.push_back({entry->owner, {}});
         batch.erases.back().sequences.push_back(entry->data.sequence);
     }
+    // What has to stay for its sender's sake is not to wait again if the process ends now.
+    for (const auto& entry : erasures_) {
+        if (entry->data.holders == std::vector{Holder{}}) continue;
+        entry->data.holders = {Holder{}};
+        batch.holds.push_back(entry);
+    }
     late_ = erasures_.size();
     if (late_ == 0 || std::exchange(looks_again_, true)) return;
     shard_.after(look_again, [this] {
@@ -178,7 +184,7 @@ void ShardJournal::committed(const JournalBatch& batch) {
 void ShardJournal::committed(const EntryPtr& entry) {
     if (std::exchange(entry->stored, Entry::Stored::yes) == Entry::Stored::underway) committed_.add();
     if (entry->is_gone) {
-        if (shard_.find_account(entry->owner) != nullptr) erasures_.push_back(entry);
+        if (shard_.find_account(entry->owner) != nullptr) erase(entry);
         return;
     }
     for (auto& held : entry->held)
@@ -211,7 +217,7 @@ void ShardJournal::failed(const JournalBatch& batch, const std::string& error) {
     }
     for (const auto& entry : batch.holds) {
         entry->data.holders.clear();
-        list(entry);
+        if (!entry->is_gone) list(entry);
     }
     std::ranges::copy(batch.erased, std::back_inserter(erasures_));
     std::ranges::copy(batch.ended, std::back_inserter(ended_));

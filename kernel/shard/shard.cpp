@@ -407,8 +407,12 @@ void Shard::each_session(const std::function<void(LocalSession&)>& see) {
 
 void Shard::restore_sessions(std::string after) {
     constexpr std::size_t page = 256;
-    store->session_owners(std::move(after), page, [this](Result<std::vector<std::string>> owners) {
-        for (const auto& owner : owners ? *owners : std::vector<std::string>{}) {
+    store->session_owners(std::move(after), page, [this](const Result<std::vector<std::string>>& owners) {
+        if (!owners) {
+            --kernel.unrestored;
+            return;
+        }
+        for (const auto& owner : *owners) {
             const auto jid = Jid::parse(owner);
             if (!jid) continue;
             ++kernel.unrestored;
@@ -416,7 +420,7 @@ void Shard::restore_sessions(std::string after) {
             home.post(
                 [&home, bare = *jid] { home.account(bare).when_loaded([&home](bool) { --home.kernel.unrestored; }); });
         }
-        if (owners && owners->size() == page) return restore_sessions(owners->back());
+        if (owners->size() == page) return restore_sessions(owners->back());
         --kernel.unrestored;
     });
 }

@@ -161,7 +161,7 @@ StoreService::Front::Loaded load_all(StoreDriver& driver, const std::string& own
         auto sent = driver.journal_sent(session.device, session.accepted);
         all.sessions.push_back({std::move(session), std::move(sent)});
     }
-    if (!all.sessions.empty()) all.held = driver.journal_held(owner);
+    if (all.journal.count > 0) all.held = driver.journal_held(owner);
     return all;
 }
 

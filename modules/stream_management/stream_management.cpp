@@ -136,7 +136,7 @@ private:
         session.disarm(ack_timer);
         streams_(session).is_asking = false;
         session.resend_kept();
-        if (session.kept() > 0) ask(session);
+        if (session.acknowledged() < session.last_number()) ask(session);
     }
 
     // --- what clients say on a bound stream (§3, §4)
@@ -222,7 +222,7 @@ private:
         session.acknowledge(*up_to);
         streams_(session).is_asking = false;
         session.disarm(ack_timer);
-        if (session.kept() > 0) ask(session);
+        if (session.acknowledged() < session.last_number()) ask(session);
     }
 
     void claims_too_much(Session& session, std::uint32_t h) {   // §7
