@@ -209,14 +209,22 @@ void Connection::on_stanza(Stanza& stanza) {
 // RFC 6120 §4.4: the client is done; we say goodbye too. Not a broken connection, so nothing is kept for resumption.
 void Connection::on_footer() {
     auto* session = std::exchange(session_, nullptr);
-    close_stream();
-    if (session == nullptr) return;
+    if (session == nullptr) return close_stream();
     session->attach(nullptr);
+    const bool is_durable = session->is_durable();
+    if (!is_durable) close_stream();
     shard_->end_session(*session);
+    if (!is_durable) return;
+    // A client that has our goodbye forgets what it acknowledged last: that has to be on disk before.
+    is_leaving_ = true;
+    shard_->journal.after_commit([weak = weak_from_this(), here = shard_](const std::string&) {
+        const auto self = weak.lock();
+        if (self && self->shard_ == here) self->close_stream();
+    });
 }
 
 bool Connection::may_take_input() const noexcept {
-    return !dropped_ && !closing_ && !in_handshake_ && moving_to_ == nullptr &&
+    return !dropped_ && !closing_ && !is_leaving_ && !in_handshake_ && moving_to_ == nullptr &&
            !(negotiation_ && negotiation_->is_busy());
 }
 

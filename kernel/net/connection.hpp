@@ -177,9 +177,10 @@ private:
     bool is_watched_ = false;   // a step works, and now and then we look whether the client is still there
     bool is_between_ = false;   // left one shard and has not arrived on the other
     bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
-    bool is_fresh_ = true;   // nothing has come yet: its first bytes say which wire this is
-    bool is_mute_ = false;   // its codec could not say something: the stream ends with the turn
-    bool is_dry_ = false;    // the last read found nothing: only the transport can tell of more
+    bool is_fresh_ = true;      // nothing has come yet: its first bytes say which wire this is
+    bool is_mute_ = false;      // its codec could not say something: the stream ends with the turn
+    bool is_leaving_ = false;   // said goodbye, and gets ours when all is kept
+    bool is_dry_ = false;       // the last read found nothing: only the transport can tell of more
 };
 
 }   // namespace tambo

@@ -52,8 +52,7 @@ void LocalAccount::loaded(StoreService::Front::Loaded data, bool exists) {
     exists_ = exists;
     state_ = State::loaded;
     shard_.fire(Event::loaded, *this);
-    if (!data.sessions.empty() || !data.held.empty())
-        restore_sessions(std::move(data.sessions), std::move(data.held));
+    if (!data.sessions.empty() || !data.held.empty()) restore_sessions(std::move(data.sessions), std::move(data.held));
     for (auto& job : std::exchange(waiting_, {})) job(true);
 }
 

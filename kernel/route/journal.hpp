@@ -83,7 +83,7 @@ private:
     void refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why);
     void notice(JournalNotice::What what, const Entry& entry, const LocalSession* session = nullptr);
     void list(const EntryPtr& entry);
-    bool may_erase(const Entry& entry) const noexcept;
+    bool may_erase(Entry& entry) const;
     bool has_work() const noexcept;
     void schedule();
     void flush();

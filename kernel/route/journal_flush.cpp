@@ -131,9 +131,13 @@ void ShardJournal::gather_entries(JournalBatch& batch) {
 }
 
 // What a client sent may come again until it is counted on disk, and is recognised by its entry until then.
-bool ShardJournal::may_erase(const Entry& entry) const noexcept {
+bool ShardJournal::may_erase(Entry& entry) const {
     if (entry.data.origin == 0) return true;
-    if (!entry.origin) return shard_.kernel.unrestored == 0;
+    if (!entry.origin) {   // the disk had it
+        if (shard_.kernel.unrestored > 0) return false;
+        entry.origin = shard_.kernel.origins.find(entry.data.origin);
+        if (!entry.origin) return true;
+    }
     return entry.origin->is_gone || entry.origin->kept >= entry.data.origin_number;
 }
 

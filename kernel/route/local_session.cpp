@@ -33,6 +33,7 @@ void LocalSession::mark_ended() {
 
 void LocalSession::leave_origin() noexcept {
     if (!counts_) return;
+    if (is_durable()) account_.shard().kernel.origins.remove(counts_->origin->device);
     counts_->origin->is_gone = true;
     counts_->origin->session = nullptr;
 }
@@ -129,6 +130,7 @@ void LocalSession::make_durable() {
     if (!counts_ || !account_.shard().kernel.store.ready()) return;
     counts_->origin->kept = counts_->kept_accepted = counts_->accepted;
     counts_->origin->is_durable = true;
+    account_.shard().kernel.origins.add(counts_->origin);
     account_.shard().journal.touch(*this);
 }
 
@@ -283,6 +285,7 @@ bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEnt
     auto origin = std::make_shared<SessionOrigin>(account_.shard(), *this, kept.device);
     origin->kept = kept.accepted;
     origin->is_durable = true;
+    account_.shard().kernel.origins.add(origin);
     counts_ = std::make_unique<Counts>(state->max_kept, std::move(origin));
     received_ = counts_->accepted = counts_->kept_accepted = kept.accepted;
     counts_->outbox.restore(kept.acknowledged, {});

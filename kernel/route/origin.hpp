@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <unordered_map>
 
 #include <tambo/stanza.hpp>
 
@@ -23,6 +25,29 @@ struct SessionOrigin final : detail::Trail::Origin, std::enable_shared_from_this
     LocalSession* session;                ///< home's thread only; null when it has ended
     std::atomic<std::uint64_t> kept{0};   ///< all its stanzas up to this one are counted on disk
     std::atomic<bool> is_durable{false}, is_gone{false};
+};
+
+/// Durable sessions, for whoever has only their number from the disk, on any shard. Any thread.
+class Origins {
+public:
+    void add(const std::shared_ptr<SessionOrigin>& origin) {
+        const std::lock_guard lock{lock_};
+        known_[origin->device] = origin;
+    }
+    void remove(std::uint64_t device) {
+        const std::lock_guard lock{lock_};
+        known_.erase(device);
+    }
+    /// Null if it has not come back, or has ended.
+    std::shared_ptr<SessionOrigin> find(std::uint64_t device) const {
+        const std::lock_guard lock{lock_};
+        const auto at = known_.find(device);
+        return at == known_.end() ? nullptr : at->second.lock();
+    }
+
+private:
+    mutable std::mutex lock_;
+    std::unordered_map<std::uint64_t, std::weak_ptr<SessionOrigin>> known_;
 };
 
 }   // namespace tambo

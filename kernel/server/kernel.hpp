@@ -19,6 +19,7 @@
 #include "net/crowd.hpp"
 #include "net/gate.hpp"
 #include "net/tls.hpp"
+#include "route/origin.hpp"
 #include "server/crash_note.hpp"
 #include "server/data_lock.hpp"
 #include "server/fault_desk.hpp"
@@ -63,6 +64,7 @@ struct Kernel {
     std::atomic<std::uint64_t> connections{0};
     std::atomic<bool> running{false};   ///< shards have threads
     std::atomic<bool> stopping{false};
+    Origins origins;
     std::atomic<std::int64_t> unrestored{1};   ///< accounts whose sessions may still come back; 0: all are there
     std::atomic<bool> is_closed{false};        ///< nobody is let in: a drain
     Server* server = nullptr;                  ///< for modules; null while a configuration is only checked

@@ -95,7 +95,7 @@ bool HandOvers::is_in_line(Account& account, const Stanza& message) {
         named != nullptr && !is_listening(*named))
         return false;
     auto& state = hand_overs_(account);
-    if (is_stale(state) || state.is_paused) consider_now(account, false);
+    if (!state.is_active || is_stale(state) || state.is_paused) consider_now(account, false);
     return state.is_active;
 }
 
