@@ -20,9 +20,9 @@ void put(std::string& out, std::string_view text) {
 }
 
 /// Gives zeros and empty texts behind the end, and remembers that.
-class Reader {
+class Unpacking {
 public:
-    explicit Reader(std::string_view bytes) noexcept : rest_(bytes) {}
+    explicit Unpacking(std::string_view bytes) noexcept : rest_(bytes) {}
     bool failed() const noexcept { return failed_; }
 
     std::uint64_t number() noexcept {
@@ -67,7 +67,7 @@ std::string SessionState::pack() const {
 }
 
 std::optional<SessionState> SessionState::unpack(std::string_view bytes) {
-    Reader in{bytes};
+    Unpacking in{bytes};
     if (in.number() != form) return std::nullopt;
     SessionState state;
     state.since = to_time(in.number());
