@@ -92,7 +92,10 @@ TEST_F(ManyWaiting, end_no_session_that_never_acknowledges_and_wait_for_the_next
     play::Client again{"romeo", "again", "localhost"};
     again.connect(stage_->connect(), {});
     again.sync();
-    for (int i = 0; i < many; ++i) ASSERT_EQ(*again.receive().attribute("id"), std::to_string(i));
+    for (int i = 0; i < many;) {
+        const auto stanza = again.receive();
+        if (stanza.name == "message") ASSERT_EQ(*stanza.attribute("id"), std::to_string(i++));
+    }
 }
 
 }   // namespace
