@@ -52,11 +52,11 @@ void LocalAccount::loaded(StoreService::Front::Loaded data, bool exists) {
     exists_ = exists;
     state_ = State::loaded;
     shard_.fire(Event::loaded, *this);
-    if (!data.sessions.empty() || !data.held.empty()) restore_sessions(std::move(data.sessions), std::move(data.held));
+    if (!data.sessions.empty() || !data.held.empty()) restore_sessions(data.sessions, std::move(data.held));
     for (auto& job : std::exchange(waiting_, {})) job(true);
 }
 
-void LocalAccount::restore_sessions(std::vector<StoreService::Front::Loaded::Kept> kept,
+void LocalAccount::restore_sessions(const std::vector<StoreService::Front::Loaded::Kept>& kept,
                                     std::vector<JournalEntry> held) {
     for (const auto& [session, sent] : kept) {
         const auto full = jid_.with_resource(session.resource);

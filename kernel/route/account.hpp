@@ -70,7 +70,7 @@ private:
     enum class State : unsigned char { loading, loaded, failed };
     using Table = std::map<std::string, std::string, std::less<>>;
 
-    void restore_sessions(std::vector<StoreService::Front::Loaded::Kept> kept, std::vector<JournalEntry> held);
+    void restore_sessions(const std::vector<StoreService::Front::Loaded::Kept>& kept, std::vector<JournalEntry> held);
     void dispatch(Stanza& stanza);
     void arrive_message(Stanza& stanza, LocalSession* addressee);
     void arrive_presence(Stanza& stanza, LocalSession* addressee);
