@@ -178,7 +178,10 @@ void StoreService::Front::journal_read(std::string owner, std::uint64_t after, s
                                        std::function<void(Result<std::vector<JournalEntry>>)> answer) {
     auto found = std::make_shared<std::vector<JournalEntry>>();
     send(
-        {false, 0}, [=](StoreDriver& d) { *found = d.journal_read(owner, after, limit); },
+        {false, 0},
+        [found, owner = std::move(owner), after, limit](StoreDriver& d) {
+            *found = d.journal_read(owner, after, limit);
+        },
         pass_on(found, std::move(answer)));
 }
 
@@ -186,7 +189,8 @@ void StoreService::Front::session_owners(std::string after, std::size_t limit,
                                          std::function<void(Result<std::vector<std::string>>)> answer) {
     auto found = std::make_shared<std::vector<std::string>>();
     send(
-        {false, 0}, [=](StoreDriver& d) { *found = d.session_owners(after, limit); },
+        {false, 0},
+        [found, after = std::move(after), limit](StoreDriver& d) { *found = d.session_owners(after, limit); },
         pass_on(found, std::move(answer)));
 }
 

@@ -267,7 +267,7 @@ private:
         if (!iq.is_own()) co_return Error{Condition::forbidden};
         if (iq.is_get()) hand_overs_.choose_flexible(*iq.session());   // §2.6
         const auto wish = iq.payload();
-        const auto device = iq.from();
+        const auto& device = iq.from();
         const bool is_whole = static_cast<bool>(wish.child(iq.is_get() ? "fetch" : "purge"));
         const auto nodes = chosen(wish, iq.is_get() ? "view" : "remove");
         if (!is_whole && !nodes) co_return Error{Condition::bad_request};
