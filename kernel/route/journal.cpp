@@ -211,7 +211,8 @@ void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
     if (entry->is_gone) return;
     entry->forget(session);
     const bool is_news = !std::exchange(entry->is_done, true);
-    accept(*entry);
+    // Others are still to get it, also after a crash: then only the disk will do.
+    if (entry->held.empty() || entry->stored == Entry::Stored::yes) accept(*entry);
     notice(JournalNotice::What::delivered, *entry, &session);
     if (entry->held.empty()) return finish(session.local(), entry);
     if (is_news) list(entry);   // that it was acknowledged at all
