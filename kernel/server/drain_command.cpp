@@ -56,7 +56,8 @@ Drain::Progress follow(const Call& call, std::uint64_t before, bool stops) {
         const auto progress = call.drain.progress();
         if (!progress.is_closed) return progress;
         if (progress.is_on) over = Steady::now();
-        if (!progress.is_on && (stops || progress.left == 0 || Steady::now() - over > patience_at_the_end)) return progress;
+        if (!progress.is_on && (stops || progress.left == 0 || Steady::now() - over > patience_at_the_end))
+            return progress;
         if (!call.json && Steady::now() - told >= tell_every) {
             told = Steady::now();
             call.out(fmt::format("{} of {} connections are left\n", progress.left, before));
