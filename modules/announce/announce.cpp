@@ -97,7 +97,9 @@ private:
         host().spawn(show(session.jid()));
     }
 
+    /// Both are asked for at once: shown is what there was at the login, however long the first answer takes.
     Task<void> show(Jid who) {
+        auto motd_row = notices_.get(Jid{}, motd_key);
         auto* session = find(who);
         if (session != nullptr && noticed_.get(session->account(), welcome_key) != nullptr) {
             auto asking = read(welcome_key);
@@ -105,7 +107,7 @@ private:
             session = find(who);
             if (session != nullptr && welcome) give_welcome(*session, *welcome);
         }
-        auto asking = read(motd_key);
+        auto asking = understood(std::move(motd_row));
         const auto motd = co_await std::move(asking);
         session = find(who);
         if (session != nullptr && motd && *motd) give_motd(*session, **motd);
@@ -203,7 +205,10 @@ private:
     // --- rows that belong to the server
 
     Task<Result<std::optional<Notice>>> read(std::string key) {
-        auto asking = notices_.get(Jid{}, std::move(key));
+        return understood(notices_.get(Jid{}, std::move(key)));
+    }
+
+    static Task<Result<std::optional<Notice>>> understood(Later<Result<std::optional<Bytes>>> asking) {
         const auto row = co_await std::move(asking);
         if (!row) co_return std::unexpected{row.error()};
         if (!*row) co_return std::nullopt;
