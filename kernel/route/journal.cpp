@@ -234,7 +234,13 @@ void ShardJournal::wait(LocalAccount& account, Entry& entry) {
     entry.is_waiting = true;
     ++account.journal.count;
     account.journal.bytes += entry.data.stanza.size();
-    if (entry.stored == Entry::Stored::yes && !entry.is_listed) account.pending.erase(entry.data.sequence);
+    let_rest(account, entry);
+}
+
+// The disk has it, and nobody is busy with it: read() finds it again.
+void ShardJournal::let_rest(LocalAccount& account, const Entry& entry) {
+    if (entry.is_waiting && entry.stored == Entry::Stored::yes && !entry.is_listed)
+        account.pending.erase(entry.data.sequence);
 }
 
 void ShardJournal::stop_waiting(LocalAccount& account, Entry& entry) noexcept {

@@ -76,6 +76,7 @@ private:
     EntryPtr add(LocalAccount& account, JournalEntry data, std::size_t content_bytes);
     void settle(LocalAccount& account, const EntryPtr& entry);
     void wait(LocalAccount& account, Entry& entry);
+    static void let_rest(LocalAccount& account, const Entry& entry);
     void stop_waiting(LocalAccount& account, Entry& entry) noexcept;
     void accept(Entry& entry);
     void finish(LocalAccount& account, const EntryPtr& entry);

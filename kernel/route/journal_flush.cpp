@@ -119,11 +119,14 @@ void ShardJournal::gather_entries(JournalBatch& batch) {
         std::vector<Holder> holders;
         for (const auto& held : entry->held)
             if (held.session->is_durable()) holders.push_back({held.session->device(), held.number});
-        if (entry->is_done && !holders.empty()) holders.emplace_back();   // one of them has acknowledged it
+        if (entry->is_done) holders.emplace_back();   // a device has acknowledged it: it is not to wait again
         const bool is_new = entry->stored == Entry::Stored::no;
         // Who waits for its commit is told by one, even if it changes nothing.
         const bool is_known = std::ranges::all_of(entry->held, &Entry::Held::is_kept);
-        if (!is_new && is_known && entry->data.holders == holders) continue;
+        if (!is_new && is_known && entry->data.holders == holders) {
+            if (auto* account = shard_.find_account(entry->owner)) let_rest(*account, *entry);
+            continue;
+        }
         entry->data.holders = std::move(holders);
         if (is_new) entry->stored = Entry::Stored::underway;
         (is_new ? batch.appends : batch.holds).push_back(std::move(entry));
@@ -196,8 +199,7 @@ void ShardJournal::committed(const EntryPtr& entry) {
             held.number != 0 && std::ranges::find(entry->data.holders, Holder{held.session->device(), held.number}) !=
                                     entry->data.holders.end();
     accept(*entry);
-    auto* account = shard_.find_account(entry->owner);
-    if (account != nullptr && entry->is_waiting && !entry->is_listed) account->pending.erase(entry->data.sequence);
+    if (auto* account = shard_.find_account(entry->owner)) let_rest(*account, *entry);
 }
 
 // Nothing was promised yet: whose message waits for nobody in particular is told; the rest is tried again.

@@ -32,9 +32,8 @@ void LocalSession::mark_ended() {
 }
 
 void LocalSession::leave_origin() noexcept {
-    if (!counts_) return;
-    if (is_durable()) account_.shard().kernel.origins.remove(counts_->origin->device);
-    counts_->origin->is_gone = true;
+    if (!counts_ || counts_->origin->is_gone.exchange(true)) return;
+    account_.shard().kernel.origins.remove(counts_->origin->device);
     counts_->origin->session = nullptr;
 }
 

@@ -140,6 +140,7 @@ bool is_tidy(const Tambod& server, std::size_t modules) {
 }
 
 bool run(const Wishes& wishes) {
+    constexpr std::uint64_t messages_to_compare_with = 10;   // of each talker, before the first reload
     allow_many_descriptors();
     Tambod server{wishes.build, wishes.threads, {}};
     if (wishes.keep) server.keep_folder();
@@ -152,7 +153,7 @@ bool run(const Wishes& wishes) {
     auto start = Clock::now();
     try {
         crowd.await_everybody();
-        crowd.talk_for(std::chrono::seconds{1});   // to compare with
+        crowd.await_talk(messages_to_compare_with);
         start = Clock::now();
         crowd.expect_reloads();
         reloads.perform(wishes.reloads, std::chrono::seconds{wishes.seconds}, [&] { return crowd.is_hopeless(); });

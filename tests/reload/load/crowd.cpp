@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -109,15 +108,20 @@ bool Crowd::is_over() {
             std::ranges::all_of(visitors_, &Visitor::is_done, [](auto& v) -> Visitor& { return *v; }));
 }
 
-void Crowd::await_everybody() const {
+template <class Count>
+void Crowd::await(const Count& count, std::uint64_t wanted, std::string_view what) const {
     const auto until = Clock::now() + patience;
-    while (ready_ < talkers_.size()) {
+    while (count < wanted) {
         if (Clock::now() > until || ledger_.dropped != 0)
-            throw std::runtime_error{fmt::format("{} of {} are logged in", ready_.load(), talkers_.size())};
+            throw std::runtime_error{fmt::format("{} of {} {}", count.load(), wanted, what)};
         ::poll(nullptr, 0, glance_ms);
     }
 }
 
-void Crowd::talk_for(std::chrono::milliseconds time) const { std::this_thread::sleep_for(time); }
+void Crowd::await_everybody() const { await(ready_, talkers_.size(), "are logged in"); }
+
+void Crowd::await_talk(std::uint64_t messages_of_each) const {
+    await(ledger_.messages, ledger_.messages + messages_of_each * talkers_.size(), "messages came");
+}
 
 }   // namespace load

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "talker.hpp"
@@ -26,7 +28,7 @@ public:
     void run();   ///< until all have ended, or those who hang are given up
     // --- from another thread
     void await_everybody() const;   ///< all are logged in. Throws std::runtime_error if that does not come about
-    void talk_for(std::chrono::milliseconds time) const;   ///< a stretch to compare with: nothing is expected of it
+    void await_talk(std::uint64_t messages_of_each) const;   ///< so many more came, on the average. Likewise
     void expect_reloads() noexcept { world_.is_reloading = true; }
     void end() noexcept { world_.is_ending = true; }
     bool is_hopeless() const noexcept { return world_.ledger.dropped > 100; }
@@ -36,6 +38,8 @@ private:
     void invite(const CrowdSize& size, unsigned seed);
     void add_pair(const std::string& first, const std::string& second, const std::string& resource,
                   const TalkerHabits& habits, bool second_goes_away, unsigned seed);
+    template <class Count>
+    void await(const Count& count, std::uint64_t wanted, std::string_view what) const;
     void round();
     bool is_over();
 
