@@ -27,13 +27,13 @@ class Books:
         """Accepted, and neither arrived nor came back."""
         return self.accepted - self.arrived - self.bounced
 
-    def note_missed(self):
+    def missed_now(self):
         """What somebody else of the account got, but not this device, which was there all the time and resumed each time that
-        its link broke. To be called while that can be told."""
-        self.missed = [((account, device.resource), message) for account, devices in self.members.items() if len(devices) > 1
-                       for device in devices if device.logins == 1
+        its link broke. Can be told until everybody logs in anew."""
+        return [((account, device.resource), message) for account, devices in self.members.items() if len(devices) > 1
+                for device in devices if device.logins == 1
                 for message in sorted(self.arrived & self.accepted - set(self.arrivals[account, device.resource]))
-                       if message[1] == account]
+                if message[1] == account]
 
     def repeated(self):
         return [(device, message) for device, messages in self.arrivals.items()

@@ -171,8 +171,8 @@ class Performance:
             reader.confess()
         await self.until(lambda: all(self.is_settled(reader) for reader in self.readers))
         await self.until(lambda: all(writer.is_online and not writer.unacked for writer in self.writers))
-        await self.hear_out()
-        self.books.note_missed()
+        await self.hear_out(lambda: self.books.missing() or self.books.missed_now())
+        self.books.missed = self.books.missed_now()
         await self.one_more_time()
 
     def is_settled(self, reader):
@@ -181,12 +181,13 @@ class Performance:
             self.enter(reader)
         return reader.is_online and not reader.is_leaving
 
-    async def hear_out(self):
-        """Until everything has arrived and nothing more comes, or nothing comes for long."""
+    async def hear_out(self, lacks):
+        """Until everything has arrived and nothing more comes, or nothing comes for long: a device whose link was cut in silence
+        takes a while to notice."""
         patience = self.options.patience
         while True:
             silence = asyncio.get_running_loop().time() - self.place.progress.last
-            if silence > (patience if self.books.missing() else QUIET):
+            if silence > (patience if lacks() else QUIET):
                 return
             await asyncio.sleep(0.1)
 
@@ -199,7 +200,7 @@ class Performance:
             self.enter(reader)
         await self.until(lambda: all(reader.is_online for reader in self.readers))
         self.place.stirred()
-        await self.hear_out()
+        await self.hear_out(self.books.missing)
         if self.options.mam:
             for account in {reader.user for reader in self.readers}:
                 self.books.archived |= await found_in_archive(self.place, account, self.options.tls or "none")
