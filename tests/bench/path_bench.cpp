@@ -1,0 +1,200 @@
+// The fixed stanza path: two users on one shard, with all that contrib/serve loads, tell each other the same things
+// over and over, without sockets, threads or time. What one message costs between a read and a write, whatever the
+// machine does meanwhile:
+//
+//   path_bench [--messages N] [--batch N]      prints allocations and CPU time per message
+//   valgrind --tool=callgrind --collect-atstart=no --toggle-collect='exchange*' path_bench --messages 20000
+//
+// A batch is what one read brings.
+#include <charconv>
+#include <cstddef>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <tambo/client.hpp>
+#include <tambo/server.hpp>
+
+#include "../funxmpp/allocations.hpp"
+
+namespace {
+
+using namespace tambo;
+
+constexpr std::size_t body_bytes = 100;
+constexpr Duration patience{60'000};
+
+struct Wishes {
+    std::size_t messages = 20'000, batch = 10;
+};
+
+/// It is always the same moment.
+class StandingClock final : public Clock {
+public:
+    Time now() const noexcept override { return Time{std::chrono::milliseconds{1'700'000'000'000}}; }
+    Duration steady() const noexcept override { return Duration{1'000'000}; }
+};
+
+Config configuration() {
+    Config config;
+    config.domain("localhost").set("server", "data", "");
+    config.set("server", "module_path", TAMBO_BINARY_DIR "/modules, " TAMBO_BINARY_DIR "/plugins");
+    config.set("server", "plugins", "store_memory, auth_store");
+    for (const auto* module : {"starttls",  "sasl",        "bind",     "stream_management",
+                               "ticks",     "blocking",    "roster",   "presence",
+                               "last_seen", "offline",     "receipts", "vcard",
+                               "private",   "carbons",     "csi",      "typing",
+                               "disco",     "ping",        "register", "version",
+                               "limits",    "portability", "metrics",  "status",
+                               "time",      "contact",     "caps",     "adhoc",
+                               "admin",     "announce",    "funxmpp"})
+        config.module(module);
+    config.set("limits", "read_rate", "0");
+    return config;
+}
+
+/// A client that looks at nothing once it is in.
+class User {
+public:
+    User(Server& server, std::string_view name) : server_(server), pipe_(server.connect_in_process()) {
+        if (!server.add_user(fmt::format("{}@localhost", name), "secret")) throw std::runtime_error{"no account"};
+        constexpr std::string_view header =
+            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+            "to='localhost'>";
+        say(header);
+        hear("</stream:features>");
+        say(fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{}</auth>", plain(name)));
+        hear("<success");
+        say(header);
+        hear("</stream:features>");
+        say("<iq type='set' id='b'><bind "
+            "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>here</resource></bind></iq>");
+        hear("</iq>");
+        say("<presence/>");
+        hear("<presence");
+    }
+
+    void say(std::string_view xml) {
+        if (!pipe_.write_all(xml, patience)) throw std::runtime_error{"the server has closed"};
+    }
+    std::size_t hear_all() { return pipe_.read().size(); }
+
+private:
+    void hear(std::string_view words) {
+        std::string heard;
+        while (heard.find(words) == std::string::npos) {
+            server_.poll(Duration{1});
+            heard += pipe_.read();
+            if (pipe_.at_end()) throw std::runtime_error{"the server has closed: " + heard};
+        }
+    }
+    /// Base64 of \0NAME\0secret, for names of two letters.
+    static std::string plain(std::string_view name) {
+        constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const auto bytes = fmt::format("{}{}{}secret", '\0', name, '\0');
+        std::string text;
+        unsigned bits = 0, rest = 0;
+        for (const char c : bytes) {
+            rest = (rest << 8U) | static_cast<unsigned char>(c);
+            for (bits += 8; bits >= 6; bits -= 6) text += digits[(rest >> (bits - 6)) & 63U];
+        }
+        if (bits > 0) text += digits[(rest << (6 - bits)) & 63U];
+        while (text.size() % 4 != 0) text += '=';
+        return text;
+    }
+
+    Server& server_;
+    Pipe pipe_;
+};
+
+std::string batch_for(std::string_view name, std::size_t count) {
+    std::string words;
+    for (std::size_t i = 0; i < count; ++i)
+        words += fmt::format("<message type='chat' to='{}@localhost/here' id='m{:08x}'><body>{}</body></message>", name,
+                             i, std::string(body_bytes, 'x'));
+    return words;
+}
+
+void settle(Server& server) {
+    while (server.poll(Duration::zero()) > 0) {
+    }
+}
+
+}   // namespace
+
+/// Named for callgrind. Each gets as many as the other; says how many bytes came through.
+[[gnu::noinline]] std::size_t exchange(tambo::Server& server, User& one, std::string_view to_one, User& other,
+                                       std::string_view to_other, std::size_t rounds) {
+    std::size_t heard = 0;
+    for (std::size_t i = 0; i < rounds; ++i) {
+        one.say(to_other);
+        other.say(to_one);
+        settle(server);
+        heard += one.hear_all() + other.hear_all();
+    }
+    return heard;
+}
+
+namespace {
+
+Wishes read_wishes(const std::vector<std::string_view>& words) {
+    Wishes wishes;
+    for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+        std::size_t n = 0;
+        std::from_chars(words[i + 1].data(), words[i + 1].data() + words[i + 1].size(), n);
+        if (n == 0) throw std::runtime_error{fmt::format("{} takes a number", words[i])};
+        if (words[i] == "--messages") wishes.messages = n;
+        if (words[i] == "--batch") wishes.batch = n;
+    }
+    return wishes;
+}
+
+void run(const Wishes& wishes) {
+    Server::Options options;
+    options.clock = std::make_shared<StandingClock>();   // shared with the server
+    options.manual_timers = true;
+    options.own_threads = false;
+    options.log = [](Level, std::string_view) {};
+    Server server{configuration(), std::move(options)};
+    server.start();
+    {
+        User romeo{server, "ro"}, juliet{server, "ju"};
+        const auto to_romeo = batch_for("ro", wishes.batch), to_juliet = batch_for("ju", wishes.batch);
+        const auto rounds = wishes.messages / (2 * wishes.batch);
+        constexpr std::size_t warming = 1000;   // pools fill
+        for (std::size_t i = 0; i < warming; ++i) {
+            romeo.say(to_juliet);
+            juliet.say(to_romeo);
+            settle(server);
+            if (romeo.hear_all() < to_juliet.size() || juliet.hear_all() < to_romeo.size())
+                throw std::runtime_error{"messages are missing"};
+        }
+        const auto before = allocations;
+        const auto began = std::clock();
+        const auto bytes = exchange(server, romeo, to_romeo, juliet, to_juliet, rounds);
+        const auto took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+        const auto messages = static_cast<double>(2 * wishes.batch * rounds);
+        fmt::print("{:.0f} messages, {} bytes to their readers: {:.2f} allocations and {:.3f} us of CPU each\n",
+                   messages, bytes, static_cast<double>(allocations - before) / messages, took / messages * 1e6);
+    }
+    server.stop();
+    server.wait();
+}
+
+}   // namespace
+
+int main(int argc, char** argv) {
+    try {
+        run(read_wishes({argv + 1, argv + argc}));
+        return 0;
+    } catch (const std::exception& e) {
+        fmt::print(stderr, "path_bench: {}\n", e.what());
+        return 1;
+    }
+}
