@@ -112,16 +112,20 @@ void Retirement::sweep() {
 }
 
 void Retirement::make_room(const std::string& name) {
+    if (gets_room(name)) return;
+    auto& oldest = *std::ranges::find(leaving_, name, &Leaving::name);
+    kernel_.log->warning("module {}: its oldest version is ended, with {}", name, oldest.holds);
+    oldest.until = {};
+    gets_room(name);   // its shards have other things to do, too
+}
+
+bool Retirement::gets_room(const std::string& name) {
     const auto is_full = [&] { return std::ranges::count(leaving_, name, &Leaving::name) >= most_old_generations; };
     for (int i = 0; i < looks_when_full && is_full(); ++i) {
         sweep();
         if (is_full()) wait_a_moment();
     }
-    if (!is_full()) return;
-    auto& oldest = *std::ranges::find(leaving_, name, &Leaving::name);
-    kernel_.log->warning("module {}: its oldest version is ended, with {}", name, oldest.holds);
-    oldest.until = {};
-    sweep();
+    return !is_full();
 }
 
 void Retirement::describe(std::vector<ModuleInfo>& list) const {

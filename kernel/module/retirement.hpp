@@ -57,6 +57,7 @@ private:
     bool let_go(Leaving& leaving);
     void look(const std::shared_ptr<Seat>& seat, bool overdue) const;
     void settle(const Leaving& gone);
+    bool gets_room(const std::string& name);
     void wait_a_moment() const;
 
     Kernel& kernel_;

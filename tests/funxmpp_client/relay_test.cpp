@@ -195,6 +195,17 @@ TEST_F(RelayTest, what_no_client_takes_is_not_acknowledged) {
     EXPECT_TRUE(ears.is_finished);
 }
 
+TEST_F(RelayTest, before_it_leaves_the_server_is_told_what_the_client_took) {
+    relay->client_bound("garden");
+    link();
+    server_says(message("1"));
+    server_says(message("2"));
+    relay->client_took(1);
+    relay->client_left();
+    EXPECT_TRUE(ears.is_finished);
+    EXPECT_EQ(ears.take_server(), Said{answer(1)}) << "or the server keeps for later what was heard";
+}
+
 TEST_F(RelayTest, after_a_kill_the_old_sitting_is_finished_before_the_new_one_gets_its_session) {
     relay->client_bound("garden");
     link();

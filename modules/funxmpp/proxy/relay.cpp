@@ -97,6 +97,7 @@ void Relay::choose() {
 void Relay::leave_if_done() {
     if (!current_ || serves_client() || is_leaving_ || outbox_.count(current_->id) > 0) return;
     if (!is_linked_ && !current_->sm_id.empty()) return;   // it is resumed once more, to end it in order
+    answer_acknowledgement();   // XEP-0198 §4: the last word, or the server keeps for later what its client has
     outbox_.leave(current_->id);
     current_.reset();
     if (!is_linked_) return choose();
