@@ -219,6 +219,7 @@ TEST_F(RelayTest, after_a_kill_the_old_sitting_is_finished_before_the_new_one_ge
     EXPECT_EQ(ears.take_server(), (Said{message("2"), ask}));
     server_says(answer(2));
     EXPECT_TRUE(ears.is_finished);
+    EXPECT_EQ(ears.take_server(), Said{answer(0)}) << "nobody took anything";
     relay->server_lost();
     EXPECT_EQ(relay->wanted_resource(), "orchard");
     EXPECT_FALSE(relay->resumption());
