@@ -6,8 +6,9 @@ from tambod import Wire, expect, ini, server_section
 
 
 def environment():
-    """Sanitizers report a crash and exit; here they shall die of it as well. TSan exits even so, unless it keeps out."""
-    wishes = {"ASAN_OPTIONS": "abort_on_error=1", "UBSAN_OPTIONS": "abort_on_error=1",
+    """Sanitizers report a crash and exit; here they shall die of it as well. TSan exits even so, unless it keeps out.
+    Nor is it a report that anybody should find."""
+    wishes = {"ASAN_OPTIONS": "abort_on_error=1:log_path=stderr", "UBSAN_OPTIONS": "abort_on_error=1:log_path=stderr",
               "TSAN_OPTIONS": "abort_on_error=1:handle_segv=0:handle_sigbus=0:handle_abort=0"}
     return {**os.environ, **{name: ":".join(filter(None, [os.environ.get(name), wish])) for name, wish in wishes.items()}}
 
