@@ -405,7 +405,7 @@ TEST_F(OwnLoop, what_waits_polls_meanwhile) {
     EXPECT_EQ(server().users("", 10).value().size(), 2U);
     EXPECT_FALSE(server().add_user("romeo@verona.lit", "again").has_value());
     EXPECT_TRUE(server().set_password("romeo@verona.lit", "other").has_value());
-    EXPECT_TRUE(server().ping(1s).has_value());
+    EXPECT_TRUE(server().ping(patience).has_value());
     server().settle();
     EXPECT_EQ(server().kick("romeo@verona.lit", "enough").value(), 1U);
     EXPECT_TRUE(server().remove_user("juliet@verona.lit").has_value());

@@ -69,7 +69,7 @@ def main():
     build, _ = arguments()
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
     with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder, \
-            Tambod(build, folder, sections(build, deadline="1s")) as tambod:
+            Tambod(build, folder, sections(build, deadline="3s")) as tambod:
         port, xmpp = tambod.port("http"), tambod.port()
         tambod.ctl("user", "add", "juliet@localhost", "secret")
         juliet = Wire.to(xmpp)
