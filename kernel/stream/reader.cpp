@@ -1,5 +1,6 @@
 #include "stream/reader.hpp"
 
+#include "stream/plain_parser.hpp"
 #include "stream/self_contained.hpp"
 
 namespace tambo {
@@ -16,6 +17,7 @@ Reader::Reader() : parser_(std::make_unique<TapeParser>(preamble)) {}
 std::optional<Fault> Reader::read(std::string_view stanza, const std::string& declarations, std::size_t max_bytes,
                                   Tape& tape) {
     if (declarations.empty()) {
+        if (PlainParser::read(stanza, tape)) return std::nullopt;
         if (auto fault = parse(stanza, tape)) return fault;
         if (!leans_on_start_tag(tape)) return std::nullopt;
     }
