@@ -7,6 +7,9 @@
 
 namespace tambo {
 
+/// True of nearly all that is ever written: no escaping would change it, in an attribute or elsewhere.
+bool needs_no_escape(std::string_view text) noexcept;
+
 /// Like escape_to, and keeps tabs and line breaks, which a reader would turn into spaces (XML 1.0 §3.3.3).
 void escape_attribute_to(std::string& out, std::string_view value);
 

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include <tambo/stanza.hpp>
@@ -148,6 +150,59 @@ void Stanza::remove(const Element& child) {
     stale_ = true;
 }
 
+namespace {
+
+struct Attribute {
+    std::string_view name, value;
+};
+
+/// Where what is written goes, once it is known how long it is.
+class Pen {
+public:
+    explicit Pen(char* at) noexcept : at_(at) {}
+    Pen& operator<<(char c) noexcept {
+        *at_++ = c;
+        return *this;
+    }
+    Pen& operator<<(std::string_view text) noexcept {
+        std::memcpy(at_, text.data(), text.size());
+        at_ += text.size();
+        return *this;
+    }
+    const char* at() const noexcept { return at_; }
+
+private:
+    char* at_;
+};
+
+/// A stanza of which nothing has to be escaped: written at once.
+struct Plain {
+    std::string_view tag;
+    std::array<Attribute, 5> attributes;
+    std::string_view extra, inner;
+
+    bool is_plain() const noexcept {
+        return std::ranges::all_of(attributes, [](const Attribute& a) { return needs_no_escape(a.value); });
+    }
+    std::size_t most() const noexcept {
+        auto sum = sizeof "<></>" + 2 * tag.size() + extra.size() + inner.size();
+        for (const auto& [name, value] : attributes) sum += sizeof " =''" + name.size() + value.size();
+        return sum;
+    }
+    void put(Pen& pen) const noexcept {
+        pen << '<' << tag;
+        for (const auto& [name, value] : attributes)
+            if (!value.empty()) pen << ' ' << name << '=' << '\'' << value << '\'';
+        pen << extra;
+        if (inner.empty())
+            pen << '/' << '>';
+        else
+            pen << '>' << inner << '<' << '/' << tag << '>';
+    }
+};
+
+}   // namespace
+
 void Stanza::write_start(std::string& out) const {
     out += '<';
     out += tag_name();
@@ -160,6 +215,19 @@ void Stanza::write_start(std::string& out) const {
 }
 
 void Stanza::write(std::string& out) const {
+    const Plain plain{
+        .tag = tag_name(),
+        .attributes{{{"from", from_.text()}, {"to", to_.text()}, {"id", id_}, {"type", type_}, {"xml:lang", lang_}}},
+        .extra = extra_,
+        .inner = tape_.inner};
+    if (plain.is_plain()) {
+        const auto before = out.size();
+        return out.resize_and_overwrite(before + plain.most(), [&](char* begin, std::size_t) noexcept {
+            Pen pen{begin + before};
+            plain.put(pen);
+            return static_cast<std::size_t>(pen.at() - begin);
+        });
+    }
     write_start(out);
     if (tape_.inner.empty()) {
         out += "/>";

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <array>
 #include <cassert>
 
 #include <tambo/xml.hpp>
 
+#include "stream/byte_scan.hpp"
 #include "stream/escape.hpp"
 
 namespace tambo {
@@ -42,7 +44,28 @@ std::string_view escaped(char c) noexcept {
     }
 }
 
+}   // namespace
+
+bool needs_no_escape(std::string_view text) noexcept {
+    using namespace scan;
+    constexpr auto word = sizeof(std::uint64_t);
+    const auto needs_care = [](const char* p) {
+        return marked(load(p), spread('\''), spread('"'), spread('<'), spread('>'), spread('&')) != 0;
+    };
+    if (text.size() < word)
+        return std::ranges::none_of(text, [](char c) { return care[static_cast<unsigned char>(c)] != Care::none; });
+    for (std::size_t i = 0; i + word < text.size(); i += word)
+        if (needs_care(text.data() + i)) return false;
+    return !needs_care(text.data() + text.size() - word);
+}
+
+namespace {
+
 void escape_from(std::string& out, std::string_view text, Care least) {
+    if (needs_no_escape(text)) {
+        out += text;
+        return;
+    }
     std::size_t kept = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (care[static_cast<unsigned char>(text[i])] < least) continue;
@@ -53,8 +76,18 @@ void escape_from(std::string& out, std::string_view text, Care least) {
     out.append(text, kept);
 }
 
+/// Tape::at() without its doubts: spans are within the text.
+std::string_view at(const Tape& tape, Tape::Span span) noexcept {
+    return {tape.text.data() + span.offset, span.length};
+}
+
 std::string_view local_part(const Tape& tape, const Tape::Node& node) noexcept {
-    return tape.at(node.name).substr(node.prefix);
+    return {tape.text.data() + node.name.offset + node.prefix, std::size_t{node.name.length} - node.prefix};
+}
+
+bool is_named(const Tape& tape, const Tape::Node& node, std::string_view name, std::string_view space) noexcept {
+    return node.name.length - node.prefix == name.size() && node.space.length == space.size() &&
+           scan::same(local_part(tape, node), name) && scan::same(at(tape, node.space), space);
 }
 
 }   // namespace
@@ -89,14 +122,25 @@ std::string escape(std::string_view text) {
 
 /// Steps over the nodes that an Element does not show.
 struct ElementWalk {
-    /// The first element among the siblings from `index` on, or none.
-    static Element from(const Tape& tape, std::uint32_t index, std::uint32_t end) noexcept {
-        while (index < end && tape.nodes[index].kind != Tape::Kind::element) index = tape.nodes[index].next;
-        if (index >= end) return {};
-        Element found{tape, index};
-        found.parent_end_ = end;
-        return found;
+    /// The first element among the siblings from `index` on that is one of those sought, or none.
+    template <class Sought>
+    static Element from(const Tape& tape, std::uint32_t index, std::uint32_t end, const Sought& is_sought) noexcept {
+        const auto* const nodes = tape.nodes.data();
+        for (; index < end; index = nodes[index].next) {
+            if (nodes[index].kind != Tape::Kind::element || !is_sought(nodes[index])) continue;
+            Element found{tape, index};
+            found.parent_end_ = end;
+            return found;
+        }
+        return {};
     }
+    template <class Sought>
+    static Element inside(const Element& parent, const Sought& is_sought) noexcept {
+        if (!parent) return {};
+        const auto& tape = *parent.tape_;
+        return from(tape, parent.index_ + 1, tape.nodes[parent.index_].next, is_sought);
+    }
+    static bool any(const Tape::Node&) noexcept { return true; }
 };
 
 std::string_view Element::name() const noexcept {
@@ -104,11 +148,11 @@ std::string_view Element::name() const noexcept {
 }
 
 std::string_view Element::space() const noexcept {
-    return tape_ != nullptr ? tape_->at(tape_->nodes[index_].space) : std::string_view{};
+    return tape_ != nullptr ? at(*tape_, tape_->nodes[index_].space) : std::string_view{};
 }
 
 bool Element::is(std::string_view name, std::string_view space) const noexcept {
-    return tape_ != nullptr && this->name() == name && this->space() == space;
+    return tape_ != nullptr && is_named(*tape_, tape_->nodes[index_], name, space);
 }
 
 namespace {
@@ -117,11 +161,11 @@ namespace {
 const Tape::Node* find_attribute(const Tape* tape, std::uint32_t element, std::string_view name,
                                  std::string_view space) noexcept {
     if (tape == nullptr) return nullptr;
-    for (auto i = element + 1; i < tape->nodes.size(); ++i) {
-        const auto& node = tape->nodes[i];
-        if (node.kind == Tape::Kind::declaration) continue;
-        if (node.kind != Tape::Kind::attribute) break;
-        if (local_part(*tape, node) == name && tape->at(node.space) == space) return &node;
+    const auto* const end = tape->nodes.data() + tape->nodes.size();
+    for (const auto* node = tape->nodes.data() + element + 1; node < end; ++node) {
+        if (node->kind == Tape::Kind::declaration) continue;
+        if (node->kind != Tape::Kind::attribute) break;
+        if (is_named(*tape, *node, name, space)) return node;
     }
     return nullptr;
 }
@@ -130,7 +174,7 @@ const Tape::Node* find_attribute(const Tape* tape, std::uint32_t element, std::s
 
 std::string_view Element::attribute(std::string_view name) const noexcept {
     const auto* found = find_attribute(tape_, index_, name, {});
-    return found != nullptr ? tape_->at(found->value) : std::string_view{};
+    return found != nullptr ? at(*tape_, found->value) : std::string_view{};
 }
 
 bool Element::has_attribute(std::string_view name) const noexcept {
@@ -139,7 +183,7 @@ bool Element::has_attribute(std::string_view name) const noexcept {
 
 std::string_view Element::lang() const noexcept {
     const auto* found = find_attribute(tape_, index_, "lang", ns::xml);
-    return found != nullptr ? tape_->at(found->value) : std::string_view{};
+    return found != nullptr ? at(*tape_, found->value) : std::string_view{};
 }
 
 std::string_view Element::text() const noexcept {
@@ -150,28 +194,23 @@ std::string_view Element::text() const noexcept {
     return {};
 }
 
-Element Element::first() const noexcept {
-    return tape_ != nullptr ? ElementWalk::from(*tape_, index_ + 1, tape_->nodes[index_].next) : Element{};
-}
+Element Element::first() const noexcept { return ElementWalk::inside(*this, ElementWalk::any); }
 
 Element Element::next() const noexcept {
     if (tape_ == nullptr) return {};
     const auto end = index_ == 0 ? static_cast<std::uint32_t>(tape_->nodes.size()) : parent_end_;
-    return ElementWalk::from(*tape_, tape_->nodes[index_].next, end);
+    return ElementWalk::from(*tape_, tape_->nodes[index_].next, end, ElementWalk::any);
 }
 
 Element Element::child(std::string_view name) const noexcept { return child(name, space()); }
 
 Element Element::child(std::string_view name, std::string_view space) const noexcept {
-    for (const auto element : children())
-        if (element.is(name, space)) return element;
-    return {};
+    return ElementWalk::inside(*this, [&](const Tape::Node& node) { return is_named(*tape_, node, name, space); });
 }
 
 Element Element::child_in(std::string_view space) const noexcept {
-    for (const auto element : children())
-        if (element.space() == space) return element;
-    return {};
+    return ElementWalk::inside(*this,
+                               [&](const Tape::Node& node) { return scan::same(at(*tape_, node.space), space); });
 }
 
 std::string_view Element::xml() const noexcept {
