@@ -59,6 +59,7 @@ int serve(const std::string& file) {
     for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, s);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);   // a file that may not grow is a full disk; the library's own threads block it
 
     tambo::Server::Options options;
     options.sockets = systemd::sockets();

@@ -18,6 +18,17 @@ constexpr std::size_t id_key_bytes = 16;
 
 const Error not_kept{Condition::resource_constraint, "the message could not be kept; try again later"};
 
+/// Sessions have it, or are to get it, and none has said that it arrived: it may still be the next one's to read.
+bool is_only_held(const Entry& entry) { return !entry.held.empty() && !entry.is_done && !entry.is_gone; }
+
+/// Is it for those who read the journal? Says who has it, whatever the disk still says of that.
+bool is_readable(JournalEntry& data, const Entry* entry) {
+    data.holders.clear();
+    if (entry == nullptr || entry->is_waiting) return true;
+    for (const auto& held : entry->held) data.holders.push_back({held.session->device(), held.number});
+    return is_only_held(*entry);
+}
+
 }   // namespace
 
 ShardJournal::ShardJournal(Shard& shard)
@@ -87,20 +98,20 @@ Later<Result<std::vector<JournalEntry>>> ShardJournal::read(Account& account, st
 // Those that sessions hold lie between those that wait.
 void ShardJournal::read_on(const std::shared_ptr<Later<Result<std::vector<JournalEntry>>>::State>& answer,
                            const Jid& owner, std::uint64_t after, std::size_t limit) {
-    shard_.store->journal_read(std::string{owner.text()}, after, limit,
-                               [this, answer, owner, limit](Result<std::vector<JournalEntry>> found) {
-                                   if (!found) return answer->complete(std::move(found));
-                                   auto* account = shard_.find_account(owner);
-                                   if (account == nullptr) return answer->complete(std::vector<JournalEntry>{});
-                                   const auto last = found->empty() ? 0 : found->back().sequence;
-                                   const bool is_end = found->size() < limit;
-                                   std::erase_if(*found, [&](const JournalEntry& entry) {
-                                       const auto at = account->pending.find(entry.sequence);
-                                       return at != account->pending.end() && !at->second->is_waiting;
-                                   });
-                                   if (found->empty() && !is_end) return read_on(answer, owner, last, limit);
-                                   answer->complete(std::move(found));
-                               });
+    shard_.store->journal_read(
+        std::string{owner.text()}, after, limit, [this, answer, owner, limit](Result<std::vector<JournalEntry>> found) {
+            if (!found) return answer->complete(std::move(found));
+            auto* account = shard_.find_account(owner);
+            if (account == nullptr) return answer->complete(std::vector<JournalEntry>{});
+            const auto last = found->empty() ? 0 : found->back().sequence;
+            const bool is_end = found->size() < limit;
+            std::erase_if(*found, [&](JournalEntry& data) {
+                const auto at = account->pending.find(data.sequence);
+                return !is_readable(data, at != account->pending.end() ? at->second.get() : nullptr);
+            });
+            if (found->empty() && !is_end) return read_on(answer, owner, last, limit);
+            answer->complete(std::move(found));
+        });
 }
 
 std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry& data) {
@@ -109,7 +120,7 @@ std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry
     EntryPtr entry;
     if (at != home.pending.end()) {
         entry = at->second;
-        if (!entry->is_waiting) return std::nullopt;
+        if (!entry->is_waiting && !is_only_held(*entry)) return std::nullopt;
     }
     auto stanza = Stanza::parse(data.stanza);
     if (!stanza) return std::nullopt;
@@ -130,6 +141,7 @@ void ShardJournal::set_down(Account& account, std::uint64_t sequence) { settle(l
 Later<Result<Nothing>> ShardJournal::drop(Account& account, const std::vector<JournalEntry>& entries) {
     auto& home = local(account);
     for (const auto& data : entries) {
+        if (const auto held = find(home, data.sequence); held && !held->is_waiting) continue;
         if (!take_up(account, data)) continue;
         const auto entry = find(home, data.sequence);
         notice(JournalNotice::What::dropped, *entry);
@@ -197,7 +209,7 @@ std::shared_ptr<Entry> ShardJournal::give(LocalSession& session, const Stanza& s
 void ShardJournal::numbered(const EntryPtr& entry, LocalSession& session, std::uint64_t number) {
     auto* held = entry->find(session);
     if (held == nullptr) return;
-    held->number = number;
+    held->number = number != 0 ? number : Outbox::unnumbered;
     held->is_kept = false;
     if (session.is_durable()) list(entry);
 }
@@ -344,7 +356,7 @@ void ShardJournal::restore(LocalAccount& account, std::vector<JournalEntry> held
             auto& here = static_cast<LocalSession&>(*session);
             const auto holder = std::ranges::find(holders, here.device(), &Holder::device);
             if (holder != holders.end() && (holder->number == 0 || holder->number > here.acknowledged()))
-                entry->held.push_back({&here, holder->number, true});
+                entry->held.push_back({&here, holder->number != 0 ? holder->number : Outbox::unnumbered, true});
             else if (holder != holders.end())
                 entry->is_done = true;
         }

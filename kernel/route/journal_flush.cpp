@@ -118,7 +118,8 @@ void ShardJournal::gather_entries(JournalBatch& batch) {
         if (entry->is_gone) continue;
         std::vector<Holder> holders;
         for (const auto& held : entry->held)
-            if (held.session->is_durable()) holders.push_back({held.session->device(), held.number});
+            if (held.session->is_durable())
+                holders.push_back({held.session->device(), held.number < Outbox::unnumbered ? held.number : 0});
         if (entry->is_done) holders.emplace_back();   // a device has acknowledged it: it is not to wait again
         const bool is_new = entry->stored == Entry::Stored::no;
         // Who waits for its commit is told by one, even if it changes nothing.

@@ -22,35 +22,45 @@ constexpr Duration patience = std::chrono::seconds{15};
 
 // --- when
 
-void HandOvers::consider(Account& account, bool anew) {
+void HandOvers::consider(Account& account, Begin from) {
+    if (from == Begin::for_the_new && account.sessions().size() > 1) with_new_.push_back(account.jid());
     const auto at = std::ranges::find(due_, account.jid(), &Due::owner);
     if (at != due_.end()) {
-        at->is_anew |= anew;
+        at->from = std::max(at->from, from);
         return;
     }
-    due_.push_back({account.jid(), anew});
+    due_.push_back({account.jid(), from});
     host_.defer([this, jid = account.jid()] {
         const auto due = std::ranges::find(due_, jid, &Due::owner);
         if (due == due_.end()) return;
-        const bool is_anew = due->is_anew;
+        const auto begin = due->from;
         due_.erase(due);
-        if (auto* again = host_.find_account(jid)) consider_now(*again, is_anew);
+        if (auto* again = host_.find_account(jid))
+            consider_now(*again, begin);
+        else
+            std::erase(with_new_, jid);
     });
 }
 
-void HandOvers::consider_now(Account& account, bool anew) {
-    if (host_.journal().count(account) == 0) return;
+void HandOvers::consider_now(Account& account, Begin from) {
+    if (!has_work(account)) return;
+    if (is_held_up(account)) return stop(account);
     auto& state = hand_overs_(account);
-    if (is_held_up(account)) {
-        state.is_active = false;
-        return;
-    }
-    if (anew && state.is_active) state.is_rewound = true;
+    if (from != Begin::where_it_was && state.is_active) state.is_rewound = true;
     if (state.is_active && !state.is_paused && !is_stale(state)) return;
     if (!state.is_active) state.after = 0;
     state.is_active = true;
     state.is_paused = !has_connected(account) || !has_room(account, window_ / 2);
     if (!state.is_paused) begin(account, state);
+}
+
+bool HandOvers::has_work(const Account& account) const {
+    return host_.journal().count(account) > 0 || std::ranges::find(with_new_, account.jid()) != with_new_.end();
+}
+
+void HandOvers::stop(Account& account) {
+    hand_overs_(account).is_active = false;
+    std::erase(with_new_, account.jid());
 }
 
 void HandOvers::begin(Account& account, HandOver& state) {
@@ -90,25 +100,25 @@ bool HandOvers::has_room(Account& account, std::uint32_t window) const {
 }
 
 bool HandOvers::is_in_line(Account& account, const Stanza& message) {
-    if (host_.journal().count(account) == 0 || is_held_up(account)) return false;
+    if (!has_work(account) || is_held_up(account)) return false;
     if (const auto* named = message.to().is_full() ? account.find(message.to().resource()) : nullptr;
         named != nullptr && !is_listening(*named))
         return false;
     auto& state = hand_overs_(account);
-    if (!state.is_active || is_stale(state) || state.is_paused) consider_now(account, false);
+    if (!state.is_active || is_stale(state) || state.is_paused) consider_now(account, Begin::where_it_was);
     return state.is_active;
 }
 
 void HandOvers::noticed(Account& account, const JournalNotice& notice) {
     using What = JournalNotice::What;
     if (notice.session == nullptr) return;
-    if (notice.what == What::returned) return consider(account, true);
+    if (notice.what == What::returned) return consider(account, Begin::anew);
     if (notice.what != What::delivered) return;
     auto* session = account.find(notice.session->resource());
     if (session == nullptr || !flows_.has(*session)) return;
     auto& flow = flows_(*session);
     if (flow.in_flight == 0 || notice.sequence < flow.first || notice.sequence > flow.last) return;
-    if (--flow.in_flight == window_ / 2) consider(account, false);
+    if (--flow.in_flight == window_ / 2) consider(account, Begin::where_it_was);
 }
 
 // --- what
@@ -117,12 +127,14 @@ void HandOvers::noticed(Account& account, const JournalNotice& notice) {
 Task<void> HandOvers::work(Jid owner, std::uint32_t generation) {
     while (auto* account = in_charge(owner, generation)) {
         if (!has_connected(*account) || !has_room(*account, window_)) co_return rest(*account);
+        if (std::exchange(hand_overs_(*account).is_rewound, false)) hand_overs_(*account).after = 0;
         const auto appended = hand_overs_(*account).appended;
         auto reading = host_.journal().read(*account, hand_overs_(*account).after, batch_entries);
         const auto batch = co_await std::move(reading);
         account = in_charge(owner, generation);
         if (account == nullptr) co_return;
         if (!batch) co_return give_up(*account, batch.error());
+        if (hand_overs_(*account).is_rewound) continue;
         if (!batch->empty())
             send(*account, *batch);
         else if (!goes_on(*account, appended))
@@ -145,22 +157,18 @@ Account* HandOvers::in_charge(const Jid& owner, std::uint32_t generation) {
 void HandOvers::rest(Account& account) {
     auto& state = hand_overs_(account);
     state.is_paused = true;
-    state.is_active = !is_held_up(account);
+    if (is_held_up(account)) stop(account);
 }
 
-/// At the end: has anything come meanwhile, behind it or (back) before it?
+/// At the end: has anything come meanwhile?
 bool HandOvers::goes_on(Account& account, std::uint32_t appended) {
-    auto& state = hand_overs_(account);
-    if (std::exchange(state.is_rewound, false)) {
-        state.after = 0;
-        return true;
-    }
-    state.is_active = state.appended != appended;
-    return state.is_active;
+    if (hand_overs_(account).appended != appended) return true;
+    stop(account);
+    return false;
 }
 
 void HandOvers::give_up(Account& account, const Error& why) {
-    hand_overs_(account).is_active = false;
+    stop(account);
     host_.log().error("messages for {} can not be read, they stay where they are: {}", account.jid().text(), why.text);
 }
 

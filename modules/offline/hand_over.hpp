@@ -18,7 +18,7 @@ struct HandOver {
     std::uint32_t appended = 0;     ///< messages that queued up behind it
     bool is_active = false;
     bool is_paused = false;    ///< active, but no task works on it: all devices have their hands full, or are away
-    bool is_rewound = false;   ///< meanwhile something older came back
+    bool is_rewound = false;   ///< meanwhile something older came back, or somebody came who has nothing yet
 
     /// What another version began is begun anew.
     static bool upgrade(int, std::string_view, HandOver&) { return false; }
@@ -45,8 +45,13 @@ class HandOvers {
 public:
     HandOvers(Host& host, Duration expire, std::uint32_t window) : host_(host), expire_(expire), window_(window) {}
 
-    /// A device has come, come back, or gone; it goes on, or begins, after this turn. `anew`: with the oldest.
-    void consider(Account& account, bool anew);
+    enum class Begin : std::uint8_t {
+        where_it_was,
+        anew,         ///< with the oldest that waits
+        for_the_new   ///< … or that others hold and have not acknowledged: a device has come that has had nothing yet
+    };
+    /// A device has come, come back, or gone; it goes on, or begins, after this turn.
+    void consider(Account& account, Begin from);
     /// While older messages are on their way to where this one goes, it has to wait behind them.
     bool is_in_line(Account& account, const Stanza& message);
     void queued_up(Account& account) { ++hand_overs_(account).appended; }
@@ -60,10 +65,12 @@ public:
 private:
     struct Due {
         Jid owner;
-        bool is_anew;
+        Begin from;
     };
 
-    void consider_now(Account& account, bool anew);
+    void consider_now(Account& account, Begin from);
+    bool has_work(const Account& account) const;
+    void stop(Account& account);
     void begin(Account& account, HandOver& state);
     bool is_stale(const HandOver& state) const;
     bool is_held_up(Account& account) const;
@@ -85,6 +92,7 @@ private:
     Slot<Flow> flows_{"offline-flow"};
     Slot<Flexible> flexible_{"offline-flexible"};
     std::vector<Due> due_;
+    std::vector<Jid> with_new_;   ///< accounts where somebody has come who is to have what others hold
 };
 
 }   // namespace tambo::offline

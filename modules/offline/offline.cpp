@@ -107,6 +107,7 @@ private:
             return Verdict::handled;
         }
         const auto key = marker_key(message);
+        HandOvers::add_delay(message, account.jid().domain(), now());   // it will be late, whoever sends it, and when
         const auto sequence = append(account, message);
         hand_overs_.queued_up(account);
         if (!key.empty()) take_place_of_earlier(account, key, sequence);
@@ -198,15 +199,15 @@ private:
     // --- out: when
 
     void online(Session& session, Stanza&) {
-        if (session.priority() >= 0) hand_overs_.consider(session.account(), true);
+        if (session.priority() >= 0) hand_overs_.consider(session.account(), HandOvers::Begin::for_the_new);
     }
 
     void there(Session& session) {
-        if (is_listening(session)) hand_overs_.consider(session.account(), true);
+        if (is_listening(session)) hand_overs_.consider(session.account(), HandOvers::Begin::anew);
     }
 
     /// What it was slow to take, or kept from the others (XEP-0013).
-    void unbound(Session& session) { hand_overs_.consider(session.account(), true); }
+    void unbound(Session& session) { hand_overs_.consider(session.account(), HandOvers::Begin::anew); }
 
     void noticed(Account& account, const JournalNotice& notice) { hand_overs_.noticed(account, notice); }
 
@@ -220,7 +221,7 @@ private:
     /// presence was worked off, hence after this turn.
     void notice_priority(Session& session, const Stanza& stanza) {
         if (session.is_available() && session.priority() < 0 && wants_messages(stanza))
-            hand_overs_.consider(session.account(), true);
+            hand_overs_.consider(session.account(), HandOvers::Begin::for_the_new);
     }
 
     /// XEP-0203 §5: a delay "from" one of our domains is our word, so a client can not bring it along.

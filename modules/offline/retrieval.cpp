@@ -67,12 +67,19 @@ std::string number_of_messages(std::uint64_t count) {
         .take();
 }
 
+/// What waits, without what devices have been given.
 Task<Result<std::vector<JournalEntry>>> Retrieval::read(Jid owner, std::uint64_t after, std::size_t limit) {
     auto* account = host_.find_account(owner);
     if (account == nullptr) co_return fail(Condition::item_not_found);
-    auto reading = host_.journal().read(*account, after, limit);
-    auto batch = co_await std::move(reading);
-    co_return std::move(batch);
+    for (;;) {
+        auto reading = host_.journal().read(*account, after, limit);
+        auto batch = co_await std::move(reading);
+        if (!batch || batch->empty()) co_return std::move(batch);
+        after = batch->back().sequence;
+        std::erase_if(*batch, [](const JournalEntry& entry) { return !entry.holders.empty(); });
+        account = host_.find_account(owner);
+        if (!batch->empty() || account == nullptr) co_return std::move(batch);
+    }
 }
 
 Task<Result<std::string>> Retrieval::headers(Jid owner) {
@@ -82,6 +89,7 @@ Task<Result<std::string>> Retrieval::headers(Jid owner) {
         auto reading = read(owner, after, batch_entries);
         const auto batch = co_await std::move(reading);
         if (!batch) co_return std::unexpected{batch.error()};
+        if (batch->empty()) co_return list.take();
         for (const auto& entry : *batch) {
             after = entry.sequence;
             const auto message = Stanza::parse(entry.stanza);
@@ -92,7 +100,6 @@ Task<Result<std::string>> Retrieval::headers(Jid owner) {
                 .attribute("name", message->from().text())
                 .end();
         }
-        if (batch->size() < batch_entries) co_return list.take();
     }
 }
 
@@ -126,13 +133,13 @@ Task<Result<Nothing>> Retrieval::fetch(Jid device) {
         auto reading = read(device.bare(), after, batch_entries);
         const auto batch = co_await std::move(reading);
         if (!batch) co_return std::unexpected{batch.error()};
+        if (batch->empty()) co_return Nothing{};
         auto waiting = has_room(device);
         if (!co_await std::move(waiting)) co_return Nothing{};
         for (const auto& entry : *batch) {
             after = entry.sequence;
             if (!show(device, entry)) co_return Nothing{};
         }
-        if (batch->size() < batch_entries) co_return Nothing{};
     }
 }
 

@@ -290,11 +290,11 @@ Task<Result<std::vector<Told>>> Ticks::waiting(Jid owner, std::string id) {
         auto reading = host().journal().read(*account, after, entries_at_once);
         const auto entries = co_await std::move(reading);
         if (!entries) co_return std::unexpected{entries.error()};
+        if (entries->empty()) co_return found;
         for (const auto& entry : *entries) {
             after = entry.sequence;
             if (auto told = tell(entry, owner, id)) found.push_back(std::move(*told));
         }
-        if (entries->size() < entries_at_once) co_return found;
     }
 }
 

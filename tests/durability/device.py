@@ -26,6 +26,7 @@ class Device:
     def forget(self):
         """A new session begins."""
         self.session, self.handled, self.acked, self.unacked = None, 0, 0, collections.deque()
+        self.has_said_goodbye = False
 
     # To be said otherwise by those who do something.
     def on_session(self): pass                # a new one, just logged in
@@ -57,6 +58,7 @@ class Device:
 
     def say_goodbye(self):
         self.acknowledge()
+        self.has_said_goodbye = True   # whether it was heard or not
         self.say("</stream:stream>")
 
     def vanish(self):
@@ -82,8 +84,8 @@ class Device:
             return True
         if answer.tag != SM + "failed":
             raise Refused("neither resumed nor failed, but " + answer.tag)
-        self.refused += 1
-        self.place.note(self, "<resume/> refused: " + words(answer))
+        self.refused += not self.has_said_goodbye
+        self.place.note(self, "<resume/> refused%s: %s" % (" after a goodbye" * self.has_said_goodbye, words(answer)))
         return False
 
     async def begin(self):

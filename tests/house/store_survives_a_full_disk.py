@@ -2,7 +2,8 @@
 """While nothing can be written, messages are refused with resource-constraint; when there is room again they are taken; and
 what was counted is there after SIGKILL, in order, once.
 
-The disk of this test is full in that the server may not make a file any longer (RLIMIT_FSIZE): that needs no rights.
+The disk of this test is full in that the server may not make a file any longer (RLIMIT_FSIZE): that needs no rights. Who goes
+over that limit gets SIGXFSZ as well, which would end a process that does not ignore it.
 """
 import os
 import re
@@ -49,6 +50,12 @@ def allow(tambod, file_size):
     resource.prlimit(tambod.process.pid, resource.RLIMIT_FSIZE, (file_size, hard))
 
 
+def backup_is_refused(tambod):
+    """Another file, and other threads than the store's write it: the server says so, and stays."""
+    code, _, said = tambod.ask("backup", os.path.join(tambod.folder, "backup.db"))
+    expect(code != 0 and said and tambod.process.poll() is None, "a backup without room is refused", code, said)
+
+
 def what_waits_for_romeo(build, folder, count):
     with Tambod(build, folder, settings(build)) as tambod:
         wire = Wire.to(tambod.port())
@@ -62,8 +69,7 @@ def what_waits_for_romeo(build, folder, count):
 def main():
     build, _ = arguments()
     with tempfile.TemporaryDirectory(prefix="tambo-house-") as folder:
-        # Whoever is over the limit gets SIGXFSZ, which Python ignores: so shall the server.
-        with Tambod(build, folder, settings(build), restore_signals=False) as tambod:
+        with Tambod(build, folder, settings(build)) as tambod:
             port = tambod.port()
             tambod.ctl("user", "add", "juliet@localhost", "verona")
             tambod.ctl("user", "add", "romeo@localhost", "mantua")
@@ -75,6 +81,7 @@ def main():
                 for number in range(first, first + 5):
                     juliet.write_and_be_refused(number)
                 tambod.until("store fails: .*tambo.db: ")
+                backup_is_refused(tambod)
                 allow(tambod, resource.RLIM_INFINITY)
                 for number in range(first + 5, first + 10):
                     juliet.write_and_be_counted(number)

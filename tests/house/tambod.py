@@ -153,12 +153,17 @@ class Wire:
             came += more
         return came.decode()
 
-    def log_in(self, user, password):
-        """A bound session on an open connection that needs no further TLS (RFC 6120 §6, §7)."""
+    def authenticate(self, user, password):
+        """On an open connection that needs no further TLS (RFC 6120 §6); the stream that follows is open."""
         secret = base64.b64encode(("\0%s\0%s" % (user, password)).encode()).decode()
         self.send(HEADER + "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>%s</auth>" % secret)
         self.until("<success")
-        self.send(HEADER + "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+        self.send(HEADER)
+
+    def log_in(self, user, password):
+        """A bound session (RFC 6120 §7)."""
+        self.authenticate(user, password)
+        self.send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
         self.until("<jid>[^<]*</jid>")
 
     def ping(self, ident):
