@@ -22,6 +22,8 @@ class Framer {
 public:
     /// `bytes` begins where the frame begins; its first `seen` bytes were given before.
     Codec::Frame find(std::string_view bytes, std::size_t seen, const FrameLimits& limits) noexcept;
+    /// What comes next is a stanza, or white space, or the end of the stream.
+    bool is_between_stanzas() const noexcept { return phase_ == Phase::open && where_ == Where::gap; }
 
 private:
     enum class Phase : std::uint8_t { opening, open, closed };

@@ -17,7 +17,7 @@ namespace tambo {
 ///
 /// It never judges. What is unusual, unfinished or wrong it leaves to expat (see TapeParser), which alone has words for
 /// what is wrong. What it accepts, expat accepts, and both write tapes that say the same. Looks at each byte once, and
-/// allocates nothing once the tape is warm, unless an entity or a line break in an attribute makes it.
+/// allocates nothing once the tape is warm.
 class PlainParser {
 public:
     struct Bounds {
@@ -33,11 +33,22 @@ public:
         return !element.empty() && read(element, Bounds{}, tape) == element.size();
     }
 
+    /// True if `tape`, as read() left it, is that of `element`, which is as long as what was read.
+    static bool has_read(const Tape& tape, std::string_view element) noexcept {
+        return std::string_view{tape.text}.substr(input_begins).starts_with(element);
+    }
+
 private:
     static constexpr std::uint32_t most = 32;   // deeper and richer elements are for expat
 
+    // Tape::text is the namespace of nearly all stanzas, then the input, then what was decoded. Where that begins is
+    // known at the end only, so until then its offsets are marked.
+    static constexpr auto input_begins = static_cast<std::uint32_t>(ns::client.size());
+    static constexpr std::uint32_t decoded_mark = std::uint32_t{1} << 31;
+
     PlainParser(std::string_view bytes, const Bounds& bounds, Tape& tape) noexcept
         : tape_(tape),
+          decoded_(tape.text),
           begin_(bytes.data()),
           end_(begin_ + bytes.size()),
           at_(begin_),
@@ -72,6 +83,7 @@ private:
     std::uint32_t offset() const noexcept { return static_cast<std::uint32_t>(at_ - begin_); }
 
     Tape& tape_;
+    std::string& decoded_;   // what does not stand in the input as it is meant: Tape::text, until the end
     const char* const begin_;
     const char* const end_;
     const char* at_;
@@ -79,7 +91,6 @@ private:
     std::uint32_t depth_ = 0;
     std::uint32_t inner_begin_ = 0, inner_end_ = 0;
     std::array<std::uint32_t, most> open_{};   // the elements around what is read, by node
-    std::string decoded_;                      // what does not stand in the input as it is meant
 };
 
 }   // namespace tambo

@@ -1,9 +1,11 @@
 #include "stream/xml_codec.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include "stream/escape.hpp"
 #include "stream/framer.hpp"
+#include "stream/plain_parser.hpp"
 #include "stream/reader.hpp"
 
 namespace tambo {
@@ -44,6 +46,9 @@ public:
     Frame find(std::string_view bytes, std::size_t seen, Stream& stream, const FrameLimits& limits) override {
         Framer framer;
         std::memcpy(&framer, stream.state.data(), sizeof framer);
+        const bool is_readable = seen == 0 && framer.is_between_stanzas() && is_usual(stream);
+        ahead_length_ = is_readable ? read_ahead(bytes, limits) : 0;
+        if (ahead_length_ > 0) return {.found = Found::frame, .used = ahead_length_};
         const auto frame = framer.find(bytes, seen, limits);
         std::memcpy(stream.state.data(), &framer, sizeof framer);
         return frame;
@@ -51,6 +56,11 @@ public:
 
     Decoded decode(std::string_view frame, const FrameLimits& limits, Stream& stream, StreamHeader& header,
                    Stanza& stanza) override {
+        if (std::exchange(ahead_length_, 0) == frame.size() && is_usual(stream) &&
+            PlainParser::has_read(ahead_, frame)) {
+            std::swap(stanza.tape(), ahead_);
+            return {.kind = Kind::stanza};
+        }
         if (!frame.starts_with('<')) return {.kind = Kind::nothing};
         if (frame.starts_with("</")) return read_footer(frame);
         if (frame.starts_with("<?") || is_tag_named(frame, stream_tag)) return read_header(frame, stream, header);
@@ -115,8 +125,21 @@ private:
         return {.kind = Kind::header};
     }
 
+    /// Its header declared nothing that stanzas could lean on.
+    static bool is_usual(const Stream& stream) noexcept {
+        return stream.context() == nullptr || stream.context()->declarations.empty();
+    }
+
+    // A plain stanza that is here as a whole is read while its end is sought. All else is for framer and reader.
+    std::size_t read_ahead(std::string_view bytes, const FrameLimits& limits) {
+        return PlainParser::read(bytes.substr(0, limits.bytes),
+                                 {.depth = limits.depth, .attributes = limits.attributes}, ahead_);
+    }
+
     const std::string none_;
     Reader reader_;
+    std::size_t ahead_length_ = 0;   // of the frame that was found last, if it is read already …
+    Tape ahead_;                     // … to this
 };
 
 }   // namespace

@@ -201,3 +201,19 @@ TEST(XmlCodec, agrees_with_a_plain_parser_wherever_the_bytes_are_cut) {
         }
     }
 }
+
+// It reads ahead while it looks for the end of a frame, and must not take that for another.
+TEST(XmlCodec, decodes_the_frame_that_it_is_given) {
+    Talk talk;
+    talk.hear(plain_header);
+    const auto found = talk.codec->find("<iq id='1'/>", 0, talk.stream, talk.limits);
+    EXPECT_EQ(found.used, 12U);
+    talk.take("<iq id='2'/>");
+    talk.codec->find("<iq id='3'/>", 0, talk.stream, talk.limits);
+    talk.take("<iq/>");
+    talk.codec->find("<iq id='4'/>", 0, talk.stream, talk.limits);
+    talk.take("<iq id='4'/>");
+    talk.take("<iq id='4'/>");
+    EXPECT_EQ(talk.heard,
+              (std::vector<std::string>{"header", "<iq id='2'/>", "<iq/>", "<iq id='4'/>", "<iq id='4'/>"}));
+}
