@@ -132,7 +132,7 @@ std::optional<Fault> TapeParser::read(std::string_view xml, Tape& tape, Roots ro
     depth_ = roots_seen_ = inner_begin_ = inner_end_ = 0;
     start_ = fed_;
     in_text_ = false;
-    last_space_ = {};
+    spaces_.clear();
     fault_.reset();
     open_.clear();
     declarations_.clear();
@@ -183,11 +183,10 @@ Tape::Node& TapeParser::add(Tape::Kind kind) {
     return node;
 }
 
-// Neighbours mostly share their namespace.
+// Once each, however long and however often: a stanza must not grow in here.
 Tape::Span TapeParser::keep_space(std::string_view space) {
-    if (space.empty()) return {};
-    if (last_space_.length == 0 || tape_->at(last_space_) != space) last_space_ = keep(space);
-    return last_space_;
+    const auto found = spaces_.find(space);
+    return found != spaces_.end() ? found->second : spaces_.emplace(space, keep(space)).first->second;
 }
 
 // "local", "space|local" or "space|local|prefix", where | is the separator

@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +26,9 @@ struct Fault {
 
 /// A namespace-aware expat parser that stands inside an open element and turns each piece of content into a Tape.
 ///
-/// Refuses what RFC 6120 §11.1 forbids. Once warm it allocates nothing. After a fault it is of no further use. It keeps
-/// every name that it ever saw: who reads what strangers wrote has to watch memory() and make a new one in time.
+/// Refuses what RFC 6120 §11.1 forbids. Once warm it allocates for namespaces only. After a fault it is of no further
+/// use. It keeps every name that it ever saw: who reads what strangers wrote has to watch memory() and make a new one
+/// in time.
 class TapeParser {
 public:
     enum class Roots : std::uint8_t { one, several };
@@ -79,7 +83,7 @@ private:
     std::uint32_t inner_begin_ = 0;
     std::uint32_t inner_end_ = 0;
     bool in_text_ = false;   // the last node is text that may still grow
-    Tape::Span last_space_{};
+    std::map<std::string, Tape::Span, std::less<>> spaces_;
     std::optional<Fault> fault_;
     std::vector<std::uint32_t> open_;
     std::vector<Declaration> declarations_;   // of the element that is about to start

@@ -93,6 +93,17 @@ TEST(Reader, joins_text_however_expat_hands_it_out) {
     EXPECT_EQ(tape.at(tape.nodes[2].value), expected);
 }
 
+TEST(Reader, keeps_each_namespace_once_however_often_it_changes) {
+    const std::string space(2'000, 'n');
+    for (const auto* tag : {"a", "p:a"}) {   // one for each parser
+        std::string stanza = "<" + std::string{tag} + " xmlns:p='urn:p' xmlns='" + space + "'>";
+        if (tag == std::string_view{"a"}) stanza = "<a xmlns='" + space + "'>";
+        for (int i = 0; i < 200; ++i) stanza += "<b xmlns='x'/><c/>";
+        stanza += "</" + std::string{tag} + ">";
+        EXPECT_LT(tape_of(stanza).text.size(), 2 * stanza.size()) << tag;
+    }
+}
+
 TEST(Reader, refuses_what_is_not_well_formed) {
     for (const std::string_view stanza : {"<a><b></a></b>",
                                           "<iq type=get/>",
