@@ -223,11 +223,14 @@ std::string_view PlainParser::input(Span span) const noexcept {
 
 void PlainParser::finish() {
     const std::string_view element{begin_, at_};
-    const bool is_literal = decoded_.empty();
-    tape_.text.reserve(input_begins + element.size() + decoded_.size());
-    tape_.text.insert(0, element).insert(0, ns::client);
     tape_.inner.assign(element.substr(inner_begin_, inner_end_ - inner_begin_));
-    if (is_literal) return;
+    auto& text = tape_.text;
+    text.reserve(input_begins + element.size() + decoded_.size());
+    if (decoded_.empty()) {
+        text.append(ns::client).append(element);
+        return;
+    }
+    text.insert(0, element).insert(0, ns::client);
     const auto decoded_begins = input_begins + offset();
     for (auto& node : tape_.nodes)
         for (auto* span : {&node.space, &node.value})
