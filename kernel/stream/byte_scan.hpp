@@ -49,22 +49,22 @@ const char* skip_plain(const char* p, const char* end, Marks... marks) noexcept 
     return p;
 }
 
-/// memcmp() == 0, without a call. Names that differ mostly do so at their ends, so these are looked at first.
-inline bool same(const char* a, const char* b, std::size_t length) noexcept {
+/// a == b, without a call. Names that differ mostly do so at their ends, so these are looked at first.
+inline bool same(std::string_view a, std::string_view b) noexcept {
     constexpr auto word = sizeof(std::uint64_t);
+    if (a.size() != b.size()) return false;
+    const auto* const p = a.data();
+    const auto* const q = b.data();
+    const auto length = a.size();
     if (length < word) {
         for (std::size_t i = 0; i < length; ++i)
-            if (a[i] != b[i]) return false;
+            if (p[i] != q[i]) return false;
         return true;
     }
-    if (load(a + length - word) != load(b + length - word)) return false;
+    if (load(p + length - word) != load(q + length - word)) return false;
     for (std::size_t i = 0; i + word < length; i += word)
-        if (load(a + i) != load(b + i)) return false;
+        if (load(p + i) != load(q + i)) return false;
     return true;
-}
-
-inline bool same(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && same(a.data(), b.data(), a.size());
 }
 
 }   // namespace tambo::scan

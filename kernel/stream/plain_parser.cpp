@@ -87,7 +87,7 @@ bool PlainParser::end_tag() {
     const auto name = tape_.nodes[element].name;
     if (depth_ == 1) inner_end_ = offset() - 1;
     ++at_;
-    if (static_cast<std::size_t>(end_ - at_) <= name.length || !scan::same(at_, input(name).data(), name.length))
+    if (static_cast<std::size_t>(end_ - at_) <= name.length || !scan::same({at_, name.length}, input(name)))
         return false;
     at_ += name.length;
     if (*at_ != '>') skip_space();
@@ -132,15 +132,22 @@ bool PlainParser::attribute_name(Tape::Node& attribute) {
         ++at_;
         if (prefix != "xml" || name() != "lang") return false;
         attribute.prefix = sizeof "xml:" - 1;
-        attribute.space = {decoded_mark | static_cast<std::uint32_t>(decoded_.size()),
-                           static_cast<std::uint32_t>(ns::xml.size())};
-        decoded_ += ns::xml;
+        attribute.space = space_of_xml();
     } else if (prefix == "xmlns") {
         attribute.kind = Kind::declaration;
         return true;
     }
     attribute.name = from_input(begin, at_);
     return true;
+}
+
+Span PlainParser::space_of_xml() {
+    if (space_of_xml_.length == 0) {
+        space_of_xml_ = {decoded_mark | static_cast<std::uint32_t>(decoded_.size()),
+                         static_cast<std::uint32_t>(ns::xml.size())};
+        decoded_ += ns::xml;
+    }
+    return space_of_xml_;
 }
 
 // Behind its quotes.
@@ -195,8 +202,8 @@ bool PlainParser::text() {
 std::string_view PlainParser::name() noexcept {
     const auto* begin = at_;
     if (at_ == end_ || name_classes[octet(*at_)] != beginning) return {};
-    while (++at_ != end_ && name_classes[octet(*at_)] != no_name) {
-    }
+    ++at_;
+    while (at_ != end_ && name_classes[octet(*at_)] != no_name) ++at_;
     return {begin, at_};
 }
 

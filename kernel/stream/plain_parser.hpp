@@ -61,6 +61,7 @@ private:
     bool attributes(std::uint32_t element);
     bool attribute(std::uint32_t element);
     bool attribute_name(Tape::Node& attribute);
+    Tape::Span space_of_xml();
     bool attribute_value(Tape::Node& attribute);
     bool keep_attribute(std::uint32_t element, Tape::Node& attribute);
     bool keep_declaration(std::uint32_t element, Tape::Node& declaration);
@@ -90,6 +91,7 @@ private:
     const std::uint32_t max_depth_, max_attributes_;
     std::uint32_t depth_ = 0;
     std::uint32_t inner_begin_ = 0, inner_end_ = 0;
+    Tape::Span space_of_xml_{};                // once it was needed
     std::array<std::uint32_t, most> open_{};   // the elements around what is read, by node
 };
 
