@@ -1,6 +1,7 @@
 #include "stream/plain_parser.hpp"
 
 #include "stream/byte_scan.hpp"
+#include "stream/tape_content.hpp"
 
 namespace tambo {
 
@@ -69,6 +70,7 @@ bool PlainParser::start_tag_ends(std::uint32_t element, bool is_empty) {
     ++at_;
     if (depth_ >= max_depth_) return false;
     auto& node = tape_.nodes[element];
+    note_content(tape_, element);
     if (declares(element))
         node.space = tape_.nodes[element + 1].value;
     else

@@ -10,6 +10,8 @@
 
 #include <expat.h>
 
+#include "stream/tape_content.hpp"
+
 namespace tambo {
 
 namespace {
@@ -254,6 +256,7 @@ void TapeParser::start_element(const char* name, const char** attributes) noexce
         name_node(attribute, attributes[0]);
         attribute.value = keep(attributes[1]);
     }
+    note_content(*tape_, open_.back());
 }
 
 void TapeParser::end_element() noexcept {

@@ -6,6 +6,7 @@
 
 #include "stream/byte_scan.hpp"
 #include "stream/escape.hpp"
+#include "stream/tape_content.hpp"
 
 namespace tambo {
 
@@ -138,7 +139,7 @@ struct ElementWalk {
     static Element inside(const Element& parent, const Sought& is_sought) noexcept {
         if (!parent) return {};
         const auto& tape = *parent.tape_;
-        return from(tape, parent.index_ + 1, tape.nodes[parent.index_].next, is_sought);
+        return from(tape, content(tape, parent.index_), tape.nodes[parent.index_].next, is_sought);
     }
     static bool any(const Tape::Node&) noexcept { return true; }
 };
@@ -189,7 +190,7 @@ std::string_view Element::lang() const noexcept {
 std::string_view Element::text() const noexcept {
     if (tape_ == nullptr) return {};
     const auto& nodes = tape_->nodes;
-    for (auto i = index_ + 1; i < nodes[index_].next; i = nodes[i].next)
+    for (auto i = content(*tape_, index_); i < nodes[index_].next; i = nodes[i].next)
         if (nodes[i].kind == Tape::Kind::text) return tape_->at(nodes[i].value);
     return {};
 }

@@ -15,7 +15,9 @@ inline std::string listing(const Tape& tape) {
         for (const auto number : {std::uint32_t{node.prefix}, node.next, node.begin, node.end})
             out += " " + std::to_string(number);
         out += " " + std::string{tape.at(node.name)} + "{" + std::string{tape.at(node.space)} + "}=";
-        out += std::string{tape.at(node.value)} + "\n";
+        // An element's is a number (stream/tape_content.hpp).
+        out += node.kind == Tape::Kind::element ? std::to_string(node.value.offset) : std::string{tape.at(node.value)};
+        out += "\n";
     }
     return out + tape.inner;
 }
