@@ -4,7 +4,7 @@ import os
 from html import escape
 
 COLOURS = {"relay": "#999999", "tambo": "#0072b2", "ejabberd": "#d55e00", "prosody": "#cc79a7"}
-WIDTH, LEFT, BAR, GAP = 720, 170, 14, 10
+WIDTH, LEFT, RIGHT, BAR, GAP = 720, 170, 100, 14, 10
 STYLE = "font-family='sans-serif' font-size='12'"
 
 
@@ -28,7 +28,7 @@ def bars(title, rows):
     """rows: (what, [(server, value)]); on a logarithmic scale, because they differ by a hundred times."""
     values = [value for _, each in rows for _, value in each if value > 0]
     low = 10 ** math.floor(math.log10(min(values)) - 0.01)
-    scale = (WIDTH - LEFT - 70) / math.log10(max(values) / low)
+    scale = (WIDTH - LEFT - RIGHT) / math.log10(max(values) / low)
     parts, y = [text(10, 20, title + " (logarithmic)", size=14)], 34
     for what, each in rows:
         parts.append(text(LEFT - 10, y + (BAR * len(each)) / 2 + 4, what, "end"))

@@ -62,11 +62,15 @@ def document(results):
     return "\n".join(out) + "\n"
 
 
-def write(results):
-    text = document(results)
+def put_on_page(begin, text, end):
+    """Between two marks."""
     with open(PAGE, encoding="utf-8") as file:
-        before, rest = file.read().split(BEGIN)
-    after = rest.split(END)[1]
+        before, rest = file.read().split(begin)
+    after = rest.split(end)[1]
     with open(PAGE, "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + text + END + after)
+        file.write(before + begin + text + end + after)
+
+
+def write(results):
+    put_on_page(BEGIN, document(results), END)
     return "\n".join(goals(results))

@@ -69,7 +69,7 @@ def measure(server, scene, wishes):
     """The least disturbed of some attempts, whatever it measured."""
     best = None
     for attempt in range(wishes.attempts):
-        if server.pid is None or (scene.fresh and attempt == 0) or (scene.fresh and best is not None):
+        if server.pid is None or (scene.fresh and attempt > 0):
             server.start()
         if scene.twice and attempt == 0:
             server.load(scene)
@@ -87,18 +87,25 @@ def say(line):
     print(f"  {line['server']:9} {line['scene']:22} {shown}", flush=True)
 
 
+def users_of(scenes):
+    """Accounts for the first one and those that go on with its server."""
+    most = scenes[0].users
+    for scene in scenes[1:]:
+        if scene.fresh:
+            break
+        most = max(most, scene.users)
+    return most
+
+
 def run_group(scenes, server_name, wishes, write):
     server = None
-    users = max(scene.users for scene in scenes)
+    scenes = [scene for scene in scenes if server_name in scene.servers]
     try:
-        for scene in scenes:
-            if server_name not in scene.servers:
-                continue
-            if server is None or scene.of_tambo != server.scene.of_tambo:
+        for i, scene in enumerate(scenes):
+            if server is None or scene.fresh:
                 if server is not None:
                     server.stop()
-                server = Server(server_name, scene, users)
-                server.scene = scene
+                server = Server(server_name, scene, users_of(scenes[i:]))
             write({"scene": scene.name, "server": server_name, **measure(server, scene, wishes)})
     except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:   # one that fails must not end the comparison
         print(f"  {server_name}: {error}", file=sys.stderr, flush=True)

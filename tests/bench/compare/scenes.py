@@ -55,7 +55,9 @@ def groups(quick):
                  chat("sat 100 XEP-0198", sat + " --sm"),
                  chat("sat 100 FunXMPP", sat + " --funxmpp", servers=("tambo",))],
         "durability": [chat("sat 100 " + mode, sat, servers=("tambo",), of_tambo={"DURABILITY": mode}, fresh=True)
-                       for mode in ("commit", "fsync")],
+                       for mode in ("commit", "fsync")] +
+                      [chat("sat 100 XEP-0198 commit", sat + " --sm", servers=("tambo",), of_tambo={"DURABILITY": "commit"},
+                            fresh=True)],
         "offline": [Scene("offline", f"offline --senders 50 --recipients 200 --each {10 if quick else 50}", SERVERS,
                           fresh=True, of_tambo={"DURABILITY": "commit"})],
         "presence": [Scene("presence", f"presence --n {100 if quick else 200} --contacts 20 --broadcasts 20 --roster",

@@ -13,8 +13,8 @@ namespace bench {
 
 namespace {
 
-constexpr double settle_s = 2, quiet_s = 5;
-constexpr std::string_view mark = ">P";   // in front of a stamp
+constexpr double settle_s = 2, quiet_s = 20;   // some servers say nothing while they are busy
+constexpr std::string_view mark = ">P";        // in front of a stamp
 constexpr std::size_t stamp_digits = 16;
 
 class Presence final : public Crowd {
