@@ -71,10 +71,13 @@ def listen(process, about):
     return samples, {**last, **about}
 
 
+def settled(samples):
+    return [each for each in samples if each["sample_s"] >= samples[-1]["sample_s"] * SETTLING]
+
+
 def growth(samples):
-    """KiB a minute by least squares, and as a share over the time, behind the settling."""
-    end = samples[-1]["sample_s"]
-    kept = [(each["sample_s"] / 60, each["server_pss_kib"]) for each in samples if each["sample_s"] >= end * SETTLING]
+    """KiB a minute by least squares, and as a share over the time."""
+    kept = [(each["sample_s"] / 60, each["server_pss_kib"]) for each in settled(samples)]
     x, y = mean(at for at, _ in kept), mean(size for _, size in kept)
     spread = sum((at - x) ** 2 for at, _ in kept) or 1
     slope = sum((at - x) * (size - y) for at, size in kept) / spread
@@ -82,8 +85,9 @@ def growth(samples):
 
 
 def slowing(samples, field):
-    third = max(1, len(samples) // 3)
-    first, last = (median(each[field] for each in part) for part in (samples[:third], samples[-third:]))
+    kept = settled(samples)
+    third = max(1, len(kept) // 3)
+    first, last = (median(each[field] for each in part) for part in (kept[:third], kept[-third:]))
     return last / first if first else 1
 
 
