@@ -1,5 +1,9 @@
 #include "stream/plain_parser.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string>
+
 #include "stream/byte_scan.hpp"
 #include "stream/tape_content.hpp"
 
@@ -11,32 +15,45 @@ using Kind = Tape::Kind;
 using Span = Tape::Span;
 
 constexpr std::size_t max_bytes = std::size_t{1} << 30;
+constexpr std::uint32_t max_depth = PlainParser::Bounds{}.depth, max_attributes = PlainParser::Bounds{}.attributes;
 
-enum NameClass : std::uint8_t { no_name = 0, part = 1, beginning = 3 };
+/// Reads one element, and is gone. All in one file, so that the compiler can put its parts together.
+class Parser : PlainScanner {
+public:
+    Parser(std::string_view bytes, PlainParser::Bounds bounds, Tape& tape) noexcept
+        : PlainScanner(bytes, tape.text),
+          tape_(tape),
+          max_depth_(std::min(bounds.depth, max_depth)),
+          max_attributes_(std::min(bounds.attributes, max_attributes)) {}
 
-constexpr auto name_classes = [] {
-    std::array<std::uint8_t, 256> table{};
-    for (unsigned c = 'a'; c <= 'z'; ++c) table[c] = table[c - 'a' + 'A'] = beginning;
-    for (unsigned c = '0'; c <= '9'; ++c) table[c] = part;
-    table['_'] = beginning;
-    table['-'] = table['.'] = part;
-    return table;
-}();
+    std::size_t run();
 
-constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+private:
+    bool start_tag();
+    bool start_tag_ends(std::uint32_t element, bool is_empty);
+    bool attributes(std::uint32_t element);
+    bool attribute(std::uint32_t element);
+    bool attribute_name(Tape::Node& attribute);
+    bool attribute_value(Tape::Node& attribute);
+    Span space_of_xml();
+    bool keep_attribute(std::uint32_t element, Tape::Node& attribute);
+    bool keep_declaration(std::uint32_t element, Tape::Node& declaration);
+    bool end_tag();
+    bool text();
+    void close(std::uint32_t element) noexcept;
+    void finish();
+    Tape::Node& add(Kind kind);
+    bool declares(std::uint32_t element) const noexcept;
 
-constexpr unsigned octet(char c) noexcept { return static_cast<unsigned char>(c); }
+    Tape& tape_;
+    const std::uint32_t max_depth_, max_attributes_;
+    std::uint32_t depth_ = 0;
+    std::uint32_t inner_begin_ = 0, inner_end_ = 0;
+    Span space_of_xml_{};                           // once it was needed
+    std::array<std::uint32_t, max_depth> open_{};   // the elements around what is read, by node
+};
 
-}   // namespace
-
-std::size_t PlainParser::read(std::string_view bytes, const Bounds& bounds, Tape& tape) {
-    if (bytes.size() > max_bytes) return 0;
-    tape.nodes.clear();
-    tape.text.clear();
-    return PlainParser{bytes, bounds, tape}.run();
-}
-
-std::size_t PlainParser::run() {
+std::size_t Parser::run() {
     if (!is_next('<')) return 0;
     ++at_;
     if (!start_tag()) return 0;
@@ -51,13 +68,13 @@ std::size_t PlainParser::run() {
 
 // --- tags; at_ is behind '<'
 
-bool PlainParser::start_tag() {
+bool Parser::start_tag() {
     const auto element = static_cast<std::uint32_t>(tape_.nodes.size());
     auto& node = add(Kind::element);
     node.begin = offset() - 1 - inner_begin_;
     const auto name = this->name();
     if (name.empty()) return false;
-    node.name = from_input(name.data(), name.data() + name.size());
+    node.name = from_input(name);
     if (is_next('>')) return start_tag_ends(element, false);
     if (!attributes(element)) return false;
     const bool is_empty = *at_ == '/';
@@ -66,7 +83,7 @@ bool PlainParser::start_tag() {
 }
 
 // at_ is on '>'.
-bool PlainParser::start_tag_ends(std::uint32_t element, bool is_empty) {
+bool Parser::start_tag_ends(std::uint32_t element, bool is_empty) {
     ++at_;
     if (depth_ >= max_depth_) return false;
     auto& node = tape_.nodes[element];
@@ -84,7 +101,7 @@ bool PlainParser::start_tag_ends(std::uint32_t element, bool is_empty) {
     return true;
 }
 
-bool PlainParser::end_tag() {
+bool Parser::end_tag() {
     const auto element = open_[depth_ - 1];
     const auto name = tape_.nodes[element].name;
     if (depth_ == 1) inner_end_ = offset() - 1;
@@ -99,7 +116,7 @@ bool PlainParser::end_tag() {
     return true;
 }
 
-void PlainParser::close(std::uint32_t element) noexcept {
+void Parser::close(std::uint32_t element) noexcept {
     auto& node = tape_.nodes[element];
     node.next = static_cast<std::uint32_t>(tape_.nodes.size());
     node.end = offset() - inner_begin_;
@@ -109,7 +126,7 @@ void PlainParser::close(std::uint32_t element) noexcept {
 // --- attributes
 
 // Up to '>' or '/'.
-bool PlainParser::attributes(std::uint32_t element) {
+bool Parser::attributes(std::uint32_t element) {
     while (true) {
         const auto* before = at_;
         skip_space();
@@ -119,14 +136,14 @@ bool PlainParser::attributes(std::uint32_t element) {
     }
 }
 
-bool PlainParser::attribute(std::uint32_t element) {
+bool Parser::attribute(std::uint32_t element) {
     Tape::Node node;
     node.kind = Kind::attribute;
     if (!attribute_name(node) || !attribute_value(node)) return false;
     return node.kind == Kind::declaration ? keep_declaration(element, node) : keep_attribute(element, node);
 }
 
-bool PlainParser::attribute_name(Tape::Node& attribute) {
+bool Parser::attribute_name(Tape::Node& attribute) {
     const auto* begin = at_;
     const auto prefix = name();
     if (prefix.empty()) return false;
@@ -139,21 +156,21 @@ bool PlainParser::attribute_name(Tape::Node& attribute) {
         attribute.kind = Kind::declaration;
         return true;
     }
-    attribute.name = from_input(begin, at_);
+    attribute.name = from_input({begin, at_});
     return true;
 }
 
-Span PlainParser::space_of_xml() {
+Span Parser::space_of_xml() {
     if (space_of_xml_.length == 0) {
-        space_of_xml_ = {decoded_mark | static_cast<std::uint32_t>(decoded_.size()),
-                         static_cast<std::uint32_t>(ns::xml.size())};
+        const auto before = decoded_.size();
         decoded_ += ns::xml;
+        space_of_xml_ = from_decoded(before);
     }
     return space_of_xml_;
 }
 
 // Behind its quotes.
-bool PlainParser::attribute_value(Tape::Node& attribute) {
+bool Parser::attribute_value(Tape::Node& attribute) {
     skip_space();
     if (!is_next('=')) return false;
     ++at_;
@@ -165,7 +182,7 @@ bool PlainParser::attribute_value(Tape::Node& attribute) {
     return true;
 }
 
-bool PlainParser::keep_attribute(std::uint32_t element, Tape::Node& attribute) {
+bool Parser::keep_attribute(std::uint32_t element, Tape::Node& attribute) {
     auto& nodes = tape_.nodes;
     const auto name = input(attribute.name);
     for (auto i = element + 1; i < nodes.size(); ++i) {
@@ -177,7 +194,7 @@ bool PlainParser::keep_attribute(std::uint32_t element, Tape::Node& attribute) {
 }
 
 // Declarations come first on a tape, wherever they stood in the tag.
-bool PlainParser::keep_declaration(std::uint32_t element, Tape::Node& declaration) {
+bool Parser::keep_declaration(std::uint32_t element, Tape::Node& declaration) {
     if (declares(element) || (declaration.value.offset & decoded_mark) != 0) return false;
     if (const auto uri = input(declaration.value); uri == ns::xml || uri == ns::xmlns) return false;
     declaration.next = element + 2;
@@ -187,50 +204,30 @@ bool PlainParser::keep_declaration(std::uint32_t element, Tape::Node& declaratio
     return true;
 }
 
-bool PlainParser::declares(std::uint32_t element) const noexcept {
+bool Parser::declares(std::uint32_t element) const noexcept {
     return element + 1 < tape_.nodes.size() && tape_.nodes[element + 1].kind == Kind::declaration;
 }
 
 // --- what is written between and within tags
 
 // Up to '<'.
-bool PlainParser::text() {
+bool Parser::text() {
     Span value;
     if (!characters('<', ']', value)) return false;
     add(Kind::text).value = value;
     return true;
 }
 
-std::string_view PlainParser::name() noexcept {
-    const auto* begin = at_;
-    if (at_ == end_ || name_classes[octet(*at_)] != beginning) return {};
-    ++at_;
-    while (at_ != end_ && name_classes[octet(*at_)] != no_name) ++at_;
-    return {begin, at_};
-}
-
-void PlainParser::skip_space() noexcept {
-    while (at_ != end_ && is_space(*at_)) ++at_;
-}
-
 // --- the tape
 
-Tape::Node& PlainParser::add(Kind kind) {
+Tape::Node& Parser::add(Kind kind) {
     auto& node = tape_.nodes.emplace_back();
     node.kind = kind;
     node.next = static_cast<std::uint32_t>(tape_.nodes.size());
     return node;
 }
 
-Span PlainParser::from_input(const char* begin, const char* end) const noexcept {
-    return {input_begins + static_cast<std::uint32_t>(begin - begin_), static_cast<std::uint32_t>(end - begin)};
-}
-
-std::string_view PlainParser::input(Span span) const noexcept {
-    return {begin_ + (span.offset - input_begins), span.length};
-}
-
-void PlainParser::finish() {
+void Parser::finish() {
     const std::string_view element{begin_, at_};
     tape_.inner.assign(element.substr(inner_begin_, inner_end_ - inner_begin_));
     auto& text = tape_.text;
@@ -244,6 +241,15 @@ void PlainParser::finish() {
     for (auto& node : tape_.nodes)
         for (auto* span : {&node.space, &node.value})
             if ((span->offset & decoded_mark) != 0) span->offset = decoded_begins + (span->offset & ~decoded_mark);
+}
+
+}   // namespace
+
+std::size_t PlainParser::read(std::string_view bytes, Bounds bounds, Tape& tape) {
+    if (bytes.size() > max_bytes) return 0;
+    tape.nodes.clear();
+    tape.text.clear();
+    return Parser{bytes, bounds, tape}.run();
 }
 
 }   // namespace tambo

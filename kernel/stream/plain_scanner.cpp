@@ -1,9 +1,10 @@
-// Character data, as PlainParser reads it.
+#include "stream/plain_scanner.hpp"
+
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 
 #include "stream/byte_scan.hpp"
-#include "stream/plain_parser.hpp"
 
 namespace tambo {
 
@@ -11,9 +12,7 @@ namespace {
 
 using Span = Tape::Span;
 
-constexpr unsigned octet(char c) noexcept { return static_cast<unsigned char>(c); }
-
-constexpr bool continues(char c) noexcept { return (octet(c) & 0xC0U) == 0x80U; }
+constexpr bool continues(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 // XML 1.0 §2.2, and as far as expat has it: only U+FFFE and U+FFFF are missing of all that are no characters.
 constexpr bool is_character(std::uint32_t code) noexcept {
@@ -32,8 +31,7 @@ void append_utf8(std::string& out, std::uint32_t code) {
 
 }   // namespace
 
-// Up to `stop`. `unwanted` is what may not stand here as it is: any '<' in an attribute, "]]>" in text.
-bool PlainParser::characters(char stop, char unwanted, Span& value) {
+bool PlainScanner::characters(char stop, char unwanted, Span& value) {
     const auto* kept = at_;
     const auto decoded_before = decoded_.size();
     bool is_decoded = false;
@@ -67,16 +65,15 @@ bool PlainParser::characters(char stop, char unwanted, Span& value) {
     }
     if (is_decoded) {
         decoded_.append(kept, at_);
-        value = {decoded_mark | static_cast<std::uint32_t>(decoded_before),
-                 static_cast<std::uint32_t>(decoded_.size() - decoded_before)};
+        value = from_decoded(decoded_before);
     } else {
-        value = from_input(kept, at_);
+        value = from_input({kept, at_});
     }
     return true;
 }
 
 // Behind its semicolon.
-bool PlainParser::reference() {
+bool PlainScanner::reference() {
     constexpr std::size_t longest = sizeof "&#x10FFFF;";
     const std::string_view rest{at_ + 1, std::min(longest, static_cast<std::size_t>(end_ - at_ - 1))};
     const auto length = rest.find(';');
@@ -92,7 +89,7 @@ bool PlainParser::reference() {
     return false;
 }
 
-bool PlainParser::numbered_reference(std::string_view number) {
+bool PlainScanner::numbered_reference(std::string_view number) {
     const bool is_hex = number.starts_with('x');
     if (is_hex) number.remove_prefix(1);
     std::uint32_t code = 0;
@@ -103,7 +100,7 @@ bool PlainParser::numbered_reference(std::string_view number) {
 }
 
 // RFC 3629 §4, without U+FFFE and U+FFFF.
-bool PlainParser::multibyte() noexcept {
+bool PlainScanner::multibyte() noexcept {
     const auto left = end_ - at_;
     const auto first = octet(*at_);
     if (first < 0xC2 || first > 0xF4) return false;
