@@ -13,6 +13,8 @@
 #include <tambo/auth.hpp>
 #include <tambo/bytes.hpp>
 
+#include "store/pbkdf2.hpp"
+
 namespace tambo {
 
 namespace {
@@ -64,11 +66,7 @@ ScramKeys derive_scram(std::string_view hash, std::string_view password, std::st
                        std::uint32_t iterations) {
     const auto* md = digest(hash);
     if (iterations == 0 || iterations > INT_MAX) throw std::invalid_argument{"SCRAM needs at least one iteration"};
-    Wiped salted{std::string(static_cast<std::size_t>(EVP_MD_get_size(md)), '\0')};
-    // An empty password is for the caller to refuse; OpenSSL takes a null pointer for none at all.
-    if (PKCS5_PBKDF2_HMAC(password.empty() ? "" : password.data(), length(password), start(salt), length(salt),
-                          static_cast<int>(iterations), md, length(salted.bytes), start(salted.bytes)) != 1)
-        throw std::runtime_error{"OpenSSL refused to derive a key"};
+    const Wiped salted{pbkdf2(hash, password, salt, iterations)};
     const Wiped client_key{hmac(md, salted.bytes, "Client Key")};
     return {std::string{hash}, std::string{salt}, iterations, hash_of(md, client_key.bytes),
             hmac(md, salted.bytes, "Server Key")};

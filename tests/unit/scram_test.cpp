@@ -15,6 +15,7 @@
 
 #include "plugins/auth_store/record.hpp"
 #include "plugins/auth_store/turns.hpp"
+#include "store/pbkdf2.hpp"
 
 namespace {
 
@@ -71,6 +72,21 @@ TEST(Scram, knows_sha_512_and_refuses_what_it_does_not_know) {
     EXPECT_THROW(derive_scram("MD5", "pencil", "salt", 4096), std::invalid_argument);
     EXPECT_THROW(derive_scram("SHA-1", "pencil", "salt", 0), std::invalid_argument);
     EXPECT_THROW(derive_scram("SHA-1", "pencil", "salt", 0xffffffff), std::invalid_argument);
+}
+
+TEST(Scram, derives_what_openssl_derives_whatever_the_lengths) {
+    const std::vector<std::pair<std::string, const EVP_MD*>> hashes{
+        {"SHA-1", EVP_sha1()}, {"SHA-256", EVP_sha256()}, {"SHA-512", EVP_sha512()}};
+    for (const auto& [name, md] : hashes) {
+        for (const std::size_t length : {0, 1, 19, 55, 56, 63, 64, 65, 111, 112, 127, 128, 129, 300}) {
+            const std::string password(length, 'p'), salt(length + 1, 's');
+            std::string expected(static_cast<std::size_t>(EVP_MD_get_size(md)), '\0');
+            PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
+                              reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()), 3, md,
+                              static_cast<int>(expected.size()), reinterpret_cast<unsigned char*>(expected.data()));
+            EXPECT_EQ(pbkdf2(name, password, salt, 3), expected) << name << " of " << length << " bytes";
+        }
+    }
 }
 
 TEST(Scram, salts_each_hash_of_each_account_anew) {
