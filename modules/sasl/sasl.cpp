@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -11,6 +10,7 @@
 
 #include "exchange.hpp"
 #include "hashing.hpp"
+#include "proven.hpp"
 
 namespace {
 
@@ -23,33 +23,6 @@ constexpr std::string_view sasl_space = "urn:ietf:params:xml:ns:xmpp-sasl";
 constexpr std::string_view binding_space = "urn:xmpp:sasl-cb:0";
 constexpr std::string_view exporter_type = "tls-exporter";
 constexpr std::string_view unique_type = "tls-unique";
-
-/// PLAIN logins that were right before, so that the next one costs no PBKDF2. Holds no password, only what a secret of
-/// this instance makes of password and stored key together: a changed password is forgotten by itself.
-class ProvenPlain {
-public:
-    explicit ProvenPlain(std::size_t capacity) : capacity_(capacity) {}
-
-    bool knows(const Jid& account, const ScramKeys& keys, std::string_view password) const {
-        const auto found = seals_.find(account);
-        return found != seals_.end() && sasl::same(found->second, seal(keys, password));
-    }
-
-    void remember(const Jid& account, const ScramKeys& keys, std::string_view password) {
-        if (capacity_ == 0) return;
-        if (seals_.size() >= capacity_ && !seals_.contains(account)) seals_.erase(seals_.begin());
-        seals_.insert_or_assign(account, seal(keys, password));
-    }
-
-private:
-    Bytes seal(const ScramKeys& keys, std::string_view password) const {
-        return sasl::mac(secret_, keys.hash + '\0' + keys.stored_key + std::string{password});
-    }
-
-    std::size_t capacity_;
-    Bytes secret_ = random_bytes(32);
-    std::unordered_map<Jid, Bytes> seals_;
-};
 
 /// Who it was, and what is left to say.
 struct Accepted {
@@ -322,7 +295,7 @@ private:
     Gauge* waiting_ = nullptr;
     Counter* refused_ = nullptr;
     bool is_crowded_ = false;
-    ProvenPlain proven_{static_cast<std::size_t>(std::clamp<std::int64_t>(*remembered_, 0, 1'000'000))};
+    sasl::ProvenPlain proven_{static_cast<std::size_t>(std::clamp<std::int64_t>(*remembered_, 0, 1'000'000))};
 };
 
 }   // namespace
