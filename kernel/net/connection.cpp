@@ -16,7 +16,8 @@ constexpr std::size_t discard_bytes = std::size_t{1} << 20;   // what we read fr
 
 }   // namespace
 
-Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, Entrance entrance, std::string address)
+Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, std::shared_ptr<const Entrance> entrance,
+                       std::string address)
     : shard_(&shard),
       transport_(std::move(transport)),
       entrance_(std::move(entrance)),
@@ -25,7 +26,7 @@ Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, Entra
       wire_(&shard.wires.front()) {
     const auto& limits = shard.kernel.settings.limits;
     allowance_ = static_cast<std::int64_t>(limits.read_burst);
-    limits_ = {entrance_.guest ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth,
+    limits_ = {entrance_->guest ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth,
                limits.attributes};
     negotiation_ = std::make_unique<Negotiation>(*this);
 }
@@ -35,10 +36,10 @@ Connection::~Connection() = default;
 void Connection::open() {
     shard_->adopt(shared_from_this());
     transport_->enter(*this);
-    opened_ = shard_->steady();
+    arrival_->began = shard_->steady();
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // a new connection does not escape the debt of its address
-    if (!entrance_.direct_tls) return wait_readable();
+    if (!entrance_->direct_tls) return wait_readable();
     begin_handshake();
 }
 
@@ -140,10 +141,10 @@ void Connection::drop() {
     if (dropped_) return;
     const auto self = shared_from_this();   // forget() lets go of it
     dropped_ = true;
-    if (place_) shard_->admission.leave(place_);
+    if (arrival_ && arrival_->place) shard_->admission.leave(arrival_->place);
     clear_deadline();
     transport_.reset();
-    if (!entrance_.is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
+    if (!entrance_->is_private) shard_->kernel.gate.leave(origin_, shard_->steady());
     if (auto* session = std::exchange(session_, nullptr)) {
         session->attach(nullptr);
         shard_->detach(*session);
@@ -177,6 +178,12 @@ void Connection::arrive() {
     set_deadline(shard_->kernel.settings.limits.negotiation_time);
     pay_for(0);   // what it still owes
     after_input();
+}
+
+void Connection::be_settled() {
+    negotiation_.reset();
+    arrival_.reset();
+    clear_deadline();
 }
 
 // --- deadlines

@@ -45,14 +45,15 @@ struct Entrance {
 /// Lives on one shard at a time. While it is idle it holds no buffer: only a wait for the transport to become readable.
 class Connection final : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(Shard& shard, std::unique_ptr<Transport> transport, Entrance entrance, std::string address);
+    Connection(Shard& shard, std::unique_ptr<Transport> transport, std::shared_ptr<const Entrance> entrance,
+               std::string address);
     ~Connection();
 
     void open();   ///< the first time, on its first shard
     Shard& shard() const noexcept { return *shard_; }
     const std::string& address() const noexcept { return address_; }
     const Origin& origin() const noexcept { return origin_; }
-    bool is_secure() const noexcept { return entrance_.is_private || (tls_ && tls_->established()); }
+    bool is_secure() const noexcept { return entrance_->is_private || (tls_ && tls_->established()); }
     std::string_view codec_name() const noexcept { return wire_->name; }
     const Wire& wire() const noexcept { return *wire_; }
     LocalSession* session() const noexcept { return session_; }
@@ -62,8 +63,11 @@ public:
     void readable();
     void writable();
 
+    // --- for Shard
+    std::size_t place = 0;   ///< among its connections
+
     // --- for Admission
-    void wait_at(Admission::Place place) noexcept { place_ = place; }
+    void wait_at(Admission::Place place) noexcept { arrival_->place = place; }
     /// Its turn to shake hands.
     void admitted();
     /// The client is not there any more; asked of the kernel, since nobody reads what it said.
@@ -96,13 +100,19 @@ public:
     void attach(LocalSession& session);
     void resume_input();   ///< a step ended or asked for more; takes effect after this turn
     const Tls* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
-    const Entrance& entrance() const noexcept { return entrance_; }
+    const Entrance& entrance() const noexcept { return *entrance_; }
     /// What its codec remembers; null for all that speak XML.
     const StreamMemory* memory() const noexcept { return stream_.memory(); }
     /// What the client's stream header declared beyond the usual; null for nearly all.
     const StreamContext* context() const noexcept { return stream_.context(); }
 
 private:
+    /// What is forgotten when a session is bound.
+    struct Arrival {
+        Duration began{};
+        std::string tls_domain;   ///< what the handshake is for, if a stream said so
+        Admission::Place place;
+    };
     enum class Read : std::uint8_t { some, nothing, end };
     void wait_readable();
     void shake_hands();
@@ -149,10 +159,11 @@ private:
     void set_deadline(Duration wait);
     void clear_deadline() noexcept;
     void new_stream();
+    void be_settled();
 
     Shard* shard_;
-    std::unique_ptr<Transport> transport_;   // null when dropped
-    Entrance entrance_;
+    std::unique_ptr<Transport> transport_;       // null when dropped
+    std::shared_ptr<const Entrance> entrance_;   // shared with its listener
     std::string address_;
     Origin origin_;   // address_, as the gate counts it
     std::optional<Tls> tls_;
@@ -168,9 +179,7 @@ private:
     std::int64_t allowance_;   // bytes it may still send at once ([limits] read_rate)
     Duration refilled_{};
     Wheel::Id deadline_ = 0;
-    Duration opened_{};
-    std::string tls_domain_;   // until the handshake: what it is for
-    Admission::Place place_;
+    std::unique_ptr<Arrival> arrival_ = std::make_unique<Arrival>();   // until bound
     Shard* moving_to_ = nullptr;
     bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;

@@ -28,7 +28,7 @@ void Connection::readable() {
     if (dropped_) return;
     if (lingering_) return discard();
     if (in_handshake_) return tls_ && tls_->has_answered() ? shake_hands() : queue_up();
-    if (is_fresh_ && entrance_.may_begin_tls && !tls_ && begins_tls()) {
+    if (is_fresh_ && entrance_->may_begin_tls && !tls_ && begins_tls()) {
         in_handshake_ = true;
         return queue_up();
     }
@@ -55,7 +55,7 @@ void Connection::count_bytes(std::size_t in, std::size_t out) {
 // Who sends faster than allowed is read more slowly; TCP tells it to wait (RFC 6120 §13.12). It pays twice: from its
 // own allowance, and from the one that it shares with all others of its address.
 void Connection::pay_for(std::size_t bytes) {
-    if (entrance_.is_private) return;
+    if (entrance_->is_private) return;
     const auto own = own_wait(bytes);
     const auto wait = std::max(own, shard_->kernel.gate.pay(origin_, bytes, shard_->steady()));
     if (wait > Duration::zero()) throttle(wait);
@@ -208,13 +208,11 @@ void Connection::resume_input() {
 void Connection::after_input() {
     if (throttled_) return;
     if (negotiation_ && negotiation_->has_finished()) {
-        negotiation_.reset();
-        clear_deadline();
+        be_settled();
     }
     if (may_take_input() && !tail_.empty() && seen_ < tail_.size()) take_waiting();
     if (negotiation_ && negotiation_->has_finished()) {
-        negotiation_.reset();
-        clear_deadline();
+        be_settled();
         if (may_take_input() && !tail_.empty()) return resume_input();
     }
     if (!may_take_input() && !lingering_) return watch_while_busy();

@@ -16,7 +16,7 @@ void Connection::start_tls(std::string_view domain) {
     new_stream();
     tail_ = {};
     is_fresh_ = true;
-    tls_domain_ = domain;
+    arrival_->tls_domain = domain;
     begin_handshake();
 }
 
@@ -31,7 +31,7 @@ void Connection::queue_up() {
     const auto seen = ::recv(transport_->descriptor(), hello.data(), hello.size(), MSG_PEEK | MSG_DONTWAIT);
     if (seen < 0 && (errno == EAGAIN || errno == EINTR)) return wait_readable();
     if (seen <= 0) return drop();
-    shard_->admission.wait(*this, opened_, offers_resumption({hello.data(), static_cast<std::size_t>(seen)}));
+    shard_->admission.wait(*this, arrival_->began, offers_resumption({hello.data(), static_cast<std::size_t>(seen)}));
 }
 
 bool Connection::has_hung_up() const noexcept {
@@ -40,8 +40,8 @@ bool Connection::has_hung_up() const noexcept {
 }
 
 void Connection::admitted() {
-    const bool is_direct = tls_domain_.empty();   // no stream said whom it wants to talk to
-    if (!tls_) tls_.emplace(shard_->kernel.tls, transport_->descriptor(), tls_domain_, is_direct);
+    const bool is_direct = arrival_->tls_domain.empty();   // no stream said whom it wants to talk to
+    if (!tls_) tls_.emplace(shard_->kernel.tls, transport_->descriptor(), arrival_->tls_domain, is_direct);
     shake_hands();
 }
 

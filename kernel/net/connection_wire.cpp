@@ -49,7 +49,7 @@ std::size_t Connection::recognize(std::string_view bytes) {
 
 // There is no STARTTLS behind such a beginning, so it has to be secure already, or to be allowed not to be.
 std::size_t Connection::enter(std::size_t used) {
-    if (!is_secure() && !entrance_.plaintext_auth) close_stream(StreamCondition::policy_violation, "not without TLS");
+    if (!is_secure() && !entrance_->plaintext_auth) close_stream(StreamCondition::policy_violation, "not without TLS");
     return used;
 }
 

@@ -1,7 +1,11 @@
 #include "net/listener.hpp"
 
+#include <arpa/inet.h>
+#include <array>
+#include <cerrno>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
+#include <string>
 
 #include "net/listening.hpp"
 #include "net/socket.hpp"
@@ -14,29 +18,45 @@ namespace {
 using boost::asio::ip::tcp;
 
 constexpr Duration pause_when_exhausted{100};   // out of descriptors: trying again at once would only burn the CPU
+constexpr int at_once = 64;                     // of those who come
 
-void tune(tcp::socket& socket, const LimitSettings& limits) {
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay{true}, ignored);
+void tune(int socket, const LimitSettings& limits) {
+    const int on = 1;
+    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (limits.keepalive.count() > 0) {
-        socket.set_option(boost::asio::socket_base::keep_alive{true}, ignored);
+        ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         const int seconds = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(limits.keepalive).count());
-        ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+        ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
     }
     if (limits.send_timeout.count() > 0) {
         const auto patience = static_cast<unsigned>(limits.send_timeout.count());
-        ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
+        ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
     }
+}
+
+std::string text_of(const sockaddr& peer) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const void* bytes =
+        peer.sa_family == AF_INET6
+            ? static_cast<const void*>(
+                  &reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr)   // NOLINT: the socket API's cast
+            : &reinterpret_cast<const sockaddr_in&>(peer).sin_addr;         // NOLINT: likewise
+    if (::inet_ntop(peer.sa_family, bytes, text.data(), text.size()) == nullptr) return {};
+    std::string address{text.data()};
+    if (address.starts_with("::ffff:")) address.erase(0, 7);
+    return address;
 }
 
 }   // namespace
 
 Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::vector<int>& ready)
     : kernel_(kernel), port_(settings.port), pause_(kernel.shards.front()->io) {
-    entrance_.name = settings.name;
-    entrance_.direct_tls = settings.kind == ListenerSettings::Kind::tls;
-    entrance_.may_begin_tls = settings.kind == ListenerSettings::Kind::any;
-    entrance_.plaintext_auth = settings.plaintext_auth;
+    Entrance entrance;
+    entrance.name = settings.name;
+    entrance.direct_tls = settings.kind == ListenerSettings::Kind::tls;
+    entrance.may_begin_tls = settings.kind == ListenerSettings::Kind::any;
+    entrance.plaintext_auth = settings.plaintext_auth;
+    entrance_ = std::make_shared<const Entrance>(std::move(entrance));
     auto& io = kernel.shards.front()->io;
     const auto whose = fmt::format("[listener {}]", settings.name);
     for (const int descriptor : ready) add(take_over(io, descriptor, whose));
@@ -44,12 +64,13 @@ Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::
 }
 
 void Listener::add(tcp::acceptor acceptor) {
+    acceptor.native_non_blocking(true);
     port_ = acceptor.local_endpoint().port();
     doors_.push_back(std::make_unique<Door>(Door{std::move(acceptor)}));
 }
 
 void Listener::start() {
-    for (auto& door : doors_) accept(*door);
+    for (auto& door : doors_) wait(*door);
 }
 
 void Listener::stop() {
@@ -58,34 +79,44 @@ void Listener::stop() {
     pause_.cancel();
 }
 
-void Listener::accept(Door& door) {
-    auto& shard = *kernel_.shards[next_++ % kernel_.shards.size()];
-    door.acceptor.async_accept(
-        shard.io, [self = shared_from_this(), &door, &shard](boost::system::error_code ec, tcp::socket socket) {
-            if (!door.acceptor.is_open()) return;
-            if (!ec) self->welcome(shard, std::move(socket));
-            if (ec == boost::system::errc::too_many_files_open ||
-                ec == boost::system::errc::too_many_files_open_in_system) {
-                self->kernel_.log->warning("listener {}: no descriptors left; new clients wait (raise LimitNOFILE)",
-                                           self->name());
-                self->pause_.expires_after(pause_when_exhausted);
-                return self->pause_.async_wait([self, &door](boost::system::error_code stopped) {
-                    if (!stopped) self->accept(door);
-                });
-            }
-            self->accept(door);
-        });
+void Listener::wait(Door& door) {
+    door.acceptor.async_wait(tcp::acceptor::wait_read,
+                             [self = shared_from_this(), &door](boost::system::error_code ec) {
+                                 if (!ec && door.acceptor.is_open()) self->accept(door);
+                             });
 }
 
-void Listener::welcome(Shard& shard, tcp::socket socket) {
-    boost::system::error_code ec;
-    const auto peer = socket.remote_endpoint(ec);
-    if (ec) return;
-    auto address = peer.address().to_string();
-    if (address.starts_with("::ffff:")) address.erase(0, 7);
-    if (!kernel_.gate.admit(Origin::parse(address), shard.steady())) return;
-    tune(socket, kernel_.settings.limits);
-    auto transport = std::make_unique<SocketTransport>(SocketTransport::Socket{std::move(socket)});
+// Several at once, since after a cut everybody comes at once; others get their turn in between.
+void Listener::accept(Door& door) {
+    for (int i = 0; i < at_once; ++i) {
+        sockaddr_storage peer{};
+        socklen_t length = sizeof peer;
+        auto* name = reinterpret_cast<sockaddr*>(&peer);   // NOLINT: the socket API's cast
+        const int descriptor = ::accept4(door.acceptor.native_handle(), name, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (descriptor >= 0) {
+            welcome(descriptor, *name);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return pause(door);
+        if (errno == EAGAIN) break;   // anything else is about one client, who has gone (accept(2))
+    }
+    wait(door);
+}
+
+void Listener::pause(Door& door) {
+    kernel_.log->warning("listener {}: no descriptors left; new clients wait (raise LimitNOFILE)", name());
+    pause_.expires_after(pause_when_exhausted);
+    pause_.async_wait([self = shared_from_this(), &door](boost::system::error_code stopped) {
+        if (!stopped) self->accept(door);
+    });
+}
+
+void Listener::welcome(int descriptor, const sockaddr& peer) {
+    auto transport = std::make_unique<SocketTransport>(descriptor);
+    auto& shard = *kernel_.shards[next_++ % kernel_.shards.size()];
+    auto address = text_of(peer);
+    if (address.empty() || !kernel_.gate.admit(Origin::parse(address), shard.steady())) return;
+    tune(descriptor, kernel_.settings.limits);
     auto connection = std::make_shared<Connection>(shard, std::move(transport), entrance_, std::move(address));
     shard.post([connection] { connection->open(); });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <sys/socket.h>
 #include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -25,7 +26,7 @@ public:
     Listener(Kernel& kernel, const ListenerSettings& settings, const std::vector<int>& ready = {});
     void start();
     void stop();   ///< on the first shard
-    const std::string& name() const noexcept { return entrance_.name; }
+    const std::string& name() const noexcept { return entrance_->name; }
     std::uint16_t port() const noexcept { return port_; }
 
 private:
@@ -33,11 +34,13 @@ private:
         boost::asio::ip::tcp::acceptor acceptor;
     };
     void add(boost::asio::ip::tcp::acceptor acceptor);
+    void wait(Door& door);
     void accept(Door& door);
-    void welcome(Shard& shard, boost::asio::ip::tcp::socket socket);
+    void pause(Door& door);
+    void welcome(int descriptor, const sockaddr& peer);
 
     Kernel& kernel_;
-    Entrance entrance_;
+    std::shared_ptr<const Entrance> entrance_;   // shared with the connections
     std::uint16_t port_;
     std::vector<std::unique_ptr<Door>> doors_;
     boost::asio::steady_timer pause_;

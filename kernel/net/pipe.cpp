@@ -231,8 +231,9 @@ std::shared_ptr<Pipe::Channel> enter_by_pipe(Shard& shard, std::shared_ptr<const
     entrance.may_start_tls = false;
     entrance.plaintext_auth = true;
     entrance.guest = std::move(guest);
-    auto connection = std::make_shared<Connection>(shard, std::make_unique<PipeTransport>(channel), std::move(entrance),
-                                                   std::string{});
+    auto connection =
+        std::make_shared<Connection>(shard, std::make_unique<PipeTransport>(channel),
+                                     std::make_shared<const Entrance>(std::move(entrance)), std::string{});
     shard.post([connection] { connection->open(); });
     return channel;
 }

@@ -1,19 +1,17 @@
 #include "net/socket.hpp"
 
 #include <cerrno>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <boost/asio/error.hpp>
 
 #include "shard/shard.hpp"
 
 namespace tambo {
 
-SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)), descriptor_(socket_->native_handle()) {}
-
 SocketTransport::~SocketTransport() {
-    if (!socket_) ::close(descriptor_);
+    if (watched_ != 0) poller_->forget(descriptor_);
+    ::close(descriptor_);
 }
 
 Transport::Outcome SocketTransport::read(std::span<char> into) {
@@ -28,31 +26,48 @@ Transport::Outcome SocketTransport::write(std::string_view bytes) {
     return {n < 0 && (errno == EAGAIN || errno == EINTR) ? State::nothing : State::end};
 }
 
-void SocketTransport::wait_readable(std::shared_ptr<Connection> connection) {
-    socket_->async_wait(Socket::wait_read, [c = std::move(connection)](boost::system::error_code ec) {
-        if (ec != boost::asio::error::operation_aborted) c->shard().turn([&] { c->readable(); });
-    });
+void SocketTransport::wait_readable(std::shared_ptr<Connection>) { want(EPOLLIN); }
+
+void SocketTransport::wait_writable(std::shared_ptr<Connection>) { want(EPOLLOUT); }
+
+void SocketTransport::want(std::uint32_t event) {
+    wanted_ |= event;
+    if ((wanted_ & ~watched_) == 0) return;   // who goes on reading was never taken out
+    if (poller_->watch(descriptor_, *this, wanted_, watched_)) {
+        watched_ = wanted_;
+        return;
+    }
+    auto& shard = connection_->shard();
+    shard.kernel.log->warning(
+        "a connection is closed: the system cannot watch more sockets (fs.epoll.max_user_watches)");
+    shard.post([connection = connection_->shared_from_this()] { connection->drop(); });
 }
 
-void SocketTransport::wait_writable(std::shared_ptr<Connection> connection) {
-    socket_->async_wait(Socket::wait_write, [c = std::move(connection)](boost::system::error_code ec) {
-        if (ec != boost::asio::error::operation_aborted) c->shard().turn([&] { c->writable(); });
-    });
+void SocketTransport::ready(std::uint32_t events) {
+    if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT;
+    const auto now = events & wanted_;
+    if (now == 0) {
+        if (poller_->watch(descriptor_, *this, wanted_, watched_)) watched_ = wanted_;
+        return;
+    }
+    const auto connection = connection_->shared_from_this();   // which may drop us
+    // Output first: who does not take what it asked for is not read from either.
+    const bool is_output = (now & EPOLLOUT) != 0;
+    wanted_ &= ~(is_output ? std::uint32_t{EPOLLOUT} : std::uint32_t{EPOLLIN});
+    connection->shard().turn([&] { is_output ? connection->writable() : connection->readable(); });
 }
 
 void SocketTransport::end_output() noexcept { ::shutdown(descriptor_, SHUT_WR); }
 
 void SocketTransport::leave() {
-    socket_->release();
-    socket_.reset();
+    if (watched_ != 0) poller_->watch(descriptor_, *this, 0, watched_);
+    wanted_ = watched_ = 0;
+    poller_ = nullptr;
 }
 
 void SocketTransport::enter(Connection& connection) {
-    if (socket_) return;   // the first time: it was made here
-    sockaddr_storage name{};
-    socklen_t length = sizeof name;
-    ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&name), &length);   // NOLINT: the socket API's cast
-    socket_.emplace(connection.shard().io, boost::asio::generic::stream_protocol{name.ss_family, 0}, descriptor_);
+    connection_ = &connection;
+    poller_ = &connection.shard().poller;
 }
 
 }   // namespace tambo

@@ -1,21 +1,18 @@
 // A connection's socket.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <optional>
 
-#include <boost/asio/generic/stream_protocol.hpp>
-
+#include "net/poller.hpp"
 #include "net/transport.hpp"
 
 namespace tambo {
 
-/// Reads and writes the descriptor itself; Asio only tells when it is ready.
-class SocketTransport final : public Transport {
+/// Owns a connected socket that does not block.
+class SocketTransport final : public Transport, private Poller::Watched {
 public:
-    using Socket = boost::asio::generic::stream_protocol::socket;
-
-    explicit SocketTransport(Socket socket);
+    explicit SocketTransport(int descriptor) noexcept : descriptor_(descriptor) {}
     ~SocketTransport() override;
 
     Outcome read(std::span<char> into) override;
@@ -28,8 +25,14 @@ public:
     void enter(Connection& connection) override;
 
 private:
-    std::optional<Socket> socket_;   // gone while it moves
-    int descriptor_;
+    void ready(std::uint32_t events) override;
+    void poller_is_gone() noexcept override { watched_ = 0; }
+    void want(std::uint32_t event);
+
+    Connection* connection_ = nullptr;   // the owner
+    Poller* poller_ = nullptr;           // of its shard; null while it moves
+    const int descriptor_;
+    std::uint32_t wanted_ = 0, watched_ = 0;   // what it waits for, and what the poller looks for: rather too much
 };
 
 }   // namespace tambo

@@ -34,10 +34,10 @@ LocalAccount::LocalAccount(Shard& shard, Jid jid) : shard_(shard), jid_(std::mov
 
 LocalAccount::~LocalAccount() {
     for (Session* s : sessions_) delete static_cast<LocalSession*>(s);
-    slots_.clear(shard_.slots);
+    slots_.clear();
 }
 
-std::string& LocalAccount::slot(std::string_view name) { return slots_.at(name, &shard_.slots); }
+std::string& LocalAccount::slot(std::string_view name) { return slots_.at(name, shard_.slots); }
 
 void LocalAccount::when_loaded(std::function<void(bool)> job) {
     if (state_ == State::loading)
@@ -47,7 +47,7 @@ void LocalAccount::when_loaded(std::function<void(bool)> job) {
 }
 
 void LocalAccount::loaded(StoreService::Front::Loaded data, bool exists) {
-    for (auto& row : data.rows) rows_[std::move(row.table)].insert_or_assign(std::move(row.key), std::move(row.value));
+    for (auto& row : data.rows) rows_.put(shard_.tables.keep(row.table), row.key, std::move(row.value));
     journal = data.journal;
     exists_ = exists;
     state_ = State::loaded;
@@ -84,7 +84,7 @@ void LocalAccount::forget() noexcept {
     exists_ = false;
     rows_.clear();
     contacts_.clear();
-    slots_.clear(shard_.slots);
+    slots_.clear();
     journal = {};
 }
 
@@ -119,35 +119,24 @@ void LocalAccount::remove_contact(const Jid& bare) {
 }
 
 const std::string* LocalAccount::row(std::string_view table, std::string_view key) const noexcept {
-    const auto t = rows_.find(table);
-    if (t == rows_.end()) return nullptr;
-    const auto r = t->second.find(key);
-    return r == t->second.end() ? nullptr : &r->second;
+    return rows_.find(table, key);
 }
 
 void LocalAccount::put_row(std::string_view table, std::string_view key, std::string value) {
     shard_.must_be_declared(table);
-    auto t = rows_.find(table);
-    if (t == rows_.end()) t = rows_.emplace(std::string{table}, Table{}).first;
     shard_.store->put_row(std::string{table}, std::string{jid_.text()}, std::string{key}, value);
-    t->second.insert_or_assign(std::string{key}, std::move(value));
+    rows_.put(shard_.tables.keep(table), key, std::move(value));
 }
 
 void LocalAccount::erase_row(std::string_view table, std::string_view key) {
-    const auto t = rows_.find(table);
-    if (t == rows_.end()) return;
-    const auto r = t->second.find(key);
-    if (r == t->second.end()) return;
-    t->second.erase(r);
+    if (rows_.find(table, key) == nullptr) return;
     shard_.store->erase_row(std::string{table}, std::string{jid_.text()}, std::string{key});
-    if (t->second.empty()) rows_.erase(t);
+    rows_.erase(table, key);   // `key` may lie in it
 }
 
 void LocalAccount::each_row(std::string_view table,
                             const std::function<void(std::string_view, const std::string&)>& see) const {
-    const auto t = rows_.find(table);
-    if (t == rows_.end()) return;
-    for (const auto& [key, value] : t->second) see(key, value);
+    rows_.each(table, see);
 }
 
 // --- delivery (RFC 6121 §8.5)

@@ -11,6 +11,7 @@
 
 #include <tambo/session.hpp>
 
+#include "route/account_rows.hpp"
 #include "route/entry.hpp"
 #include "route/local_session.hpp"
 #include "route/slots.hpp"
@@ -68,7 +69,6 @@ public:
 
 private:
     enum class State : unsigned char { loading, loaded, failed };
-    using Table = std::map<std::string, std::string, std::less<>>;
 
     void restore_sessions(const std::vector<StoreService::Front::Loaded::Kept>& kept, std::vector<JournalEntry> held);
     void dispatch(Stanza& stanza);
@@ -84,7 +84,7 @@ private:
     bool exists_ = false;
     std::vector<Session*> sessions_;   // owned; LocalSession all of them
     std::vector<Contact> contacts_;    // sorted by JID
-    std::map<std::string, Table, std::less<>> rows_;
+    AccountRows rows_;
     std::vector<std::function<void(bool)>> waiting_;
     Slots slots_;
 };

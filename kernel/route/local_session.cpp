@@ -21,13 +21,16 @@ LocalSession::LocalSession(LocalAccount& account, Jid jid)
 
 LocalSession::~LocalSession() {
     cancel_timers();
-    if (!ended_) slots_.leave(account_.shard().slots);
+    if (!ended_) {
+        slots_.leave();
+        account_.shard().shown.forget(*this);
+    }
     leave_origin();
 }
 
 void LocalSession::mark_ended() {
     if (std::exchange(ended_, true)) return;
-    slots_.leave(account_.shard().slots);
+    slots_.leave();
     leave_origin();
 }
 
@@ -37,9 +40,7 @@ void LocalSession::leave_origin() noexcept {
     counts_->origin->session = nullptr;
 }
 
-std::string& LocalSession::slot(std::string_view name) {
-    return slots_.at(name, ended_ ? nullptr : &account_.shard().slots);
-}
+std::string& LocalSession::slot(std::string_view name) { return slots_.at(name, account_.shard().slots, !ended_); }
 
 Account& LocalSession::account() noexcept { return account_; }
 
@@ -48,20 +49,25 @@ Link LocalSession::link() const noexcept {
     return {true, connection_->is_secure(), connection_->address(), connection_->codec_name()};
 }
 
+const Stanza* LocalSession::presence() const noexcept {
+    return presence_ ? &account_.shard().show(*this, presence_) : nullptr;
+}
+
 void LocalSession::set_available(const Stanza& presence, int priority) {
     const bool was_available = is_available();
-    presence_ = std::make_unique<Stanza>(presence);
+    Stanza initial;   // handlers may look at it while the kept one changes
+    if (!was_available) initial = presence;
+    presence_ = KeptPresence{presence};   // which may be the one that is shown
+    account_.shard().shown.forget(*this);
     priority_ = priority;
     may_have_changed();
-    if (!was_available) {
-        Stanza initial = presence;   // handlers may look at it while the kept one changes
-        account_.shard().fire(Event::online, *this, &initial);
-    }
+    if (!was_available) account_.shard().fire(Event::online, *this, &initial);
 }
 
 void LocalSession::set_unavailable(Stanza& goodbye) {
     if (!is_available()) return;
-    presence_.reset();
+    presence_ = {};
+    account_.shard().shown.forget(*this);
     priority_ = 0;
     may_have_changed();
     account_.shard().fire(Event::offline, *this, &goodbye);
@@ -236,8 +242,9 @@ void LocalSession::may_have_changed() noexcept {
 }
 
 SessionState LocalSession::state() const {
-    SessionState state{since_, active_, priority_, presence_ ? presence_->str() : std::string{}, counts_->outbox.most(),
-                       {}};
+    SessionState state{
+        since_, active_, priority_, presence_ ? presence_.unfold(jid_).str() : std::string{}, counts_->outbox.most(),
+        {}};
     for (const auto& name : account_.shard().hooks.durable_slots)
         if (const auto* bytes = slots_.find(name.slot)) state.slots.emplace_back(name.slot, *bytes);
     return state;
@@ -292,7 +299,7 @@ bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEnt
     since_ = state->since;
     active_ = state->active;
     priority_ = state->priority;
-    if (auto presence = Stanza::parse(state->presence)) presence_ = std::make_unique<Stanza>(std::move(*presence));
+    if (auto presence = Stanza::parse(state->presence)) presence_ = KeptPresence{*presence};
     for (const auto& [name, bytes] : state->slots) slot(name) = bytes;
     for (const auto& entry : sent) {
         counts_->known_until = std::max(counts_->known_until, entry.origin_number);

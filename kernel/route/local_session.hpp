@@ -11,6 +11,7 @@
 
 #include <tambo/session.hpp>
 
+#include "route/kept_presence.hpp"
 #include "route/outbox.hpp"
 #include "route/slots.hpp"
 #include "shard/wheel.hpp"
@@ -62,9 +63,9 @@ public:
     void count_saved(std::int64_t bytes) noexcept { bytes_saved_ += bytes; }
     Time since() const noexcept override { return since_; }
     Time active() const noexcept override { return active_; }
-    bool is_available() const noexcept override { return presence_ != nullptr; }
+    bool is_available() const noexcept override { return static_cast<bool>(presence_); }
     int priority() const noexcept override { return priority_; }
-    const Stanza* presence() const noexcept override { return presence_.get(); }
+    const Stanza* presence() const noexcept override;
     void set_available(const Stanza& presence, int priority) override;
     void set_unavailable(Stanza& goodbye) override;
     void send(Stanza& stanza) override;
@@ -132,7 +133,7 @@ private:
     LocalAccount& account_;
     Jid jid_;
     Connection* connection_ = nullptr;
-    std::unique_ptr<Stanza> presence_;
+    KeptPresence presence_;
     std::unique_ptr<Counts> counts_;   // null without stream management
     std::uint64_t received_ = 0, sent_ = 0, bytes_in_ = 0, bytes_out_ = 0;
     std::int64_t bytes_saved_ = 0;

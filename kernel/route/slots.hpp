@@ -1,37 +1,49 @@
 // Named bytes that modules hang on sessions and accounts.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 namespace tambo {
 
 /// How many slots of each name there are on a shard. There are few names, so a flat list.
 class SlotCensus {
 public:
-    void add(std::string_view name, std::ptrdiff_t n);
+    struct Name {
+        std::string text;
+        std::uint64_t count = 0;
+    };
+    /// Stays where it is.
+    Name& name(std::string_view text);
     std::uint64_t count(std::string_view name) const noexcept;
 
 private:
-    std::vector<std::pair<std::string, std::uint64_t>> counts_;
+    std::deque<Name> names_;
 };
 
-/// Named bytes that modules hang on something. Few per holder, so a flat list.
+/// Named bytes that modules hang on something. Few per holder, so they are looked through. Nothing is moved: a
+/// reference handed out survives the next slot's coming.
 class Slots {
 public:
-    std::string& at(std::string_view name, SlotCensus* census);   ///< null: not counted
+    /// Made empty if it is not there.
+    std::string& at(std::string_view name, SlotCensus& census, bool is_counted = true);
     const std::string* find(std::string_view name) const noexcept;
-    void leave(SlotCensus& census) const;   ///< they don't count any more
-    void clear(SlotCensus& census);
+    void leave() const noexcept;   ///< they don't count any more
+    void clear() noexcept;
 
 private:
-    // By pointer: a reference handed out must survive the next slot's coming.
-    std::vector<std::pair<std::string, std::unique_ptr<std::string>>> slots_;
+    /// Most sessions have three to six.
+    struct Few {
+        std::array<SlotCensus::Name*, 3> names{};   // null: free, and so are those behind it
+        std::array<std::string, 3> bytes;
+        std::unique_ptr<Few> more;
+    };
+    std::unique_ptr<Few> first_;
 };
 
 }   // namespace tambo

@@ -71,9 +71,7 @@ void Shard::join() {
 
 void Shard::shut_down() {
     shutting_down_ = true;
-    std::vector<std::shared_ptr<Connection>> all;
-    all.reserve(connections_.size());
-    for (const auto& [raw, shared] : connections_) all.push_back(shared);
+    const auto all = connections_;
     turn([&] {
         // A session that comes back with the next start is left as if the connection had broken: a client that is told
         // goodbye would not resume (XEP-0198 §5).
@@ -89,12 +87,11 @@ void Shard::shut_down() {
         journal.flush_now();
     });
     post([this] {   // after the flush of that turn
-        std::vector<std::shared_ptr<Connection>> rest;
-        rest.reserve(connections_.size());
-        for (const auto& [raw, shared] : connections_) rest.push_back(shared);
+        const auto rest = connections_;
         for (const auto& c : rest) c->drop();
         work_.reset();
         clock_timer_.cancel();
+        poller.stop();
     });
 }
 
@@ -122,7 +119,9 @@ void Shard::work_off() {
 
 void Shard::schedule_end() {
     if (end_scheduled_) return;
-    if (dirty_.empty() && graveyard_.empty() && risen_.empty() && std::ranges::all_of(outgoing_, &Mail::empty)) return;
+    if (dirty_.empty() && graveyard_.empty() && risen_.empty() && shown.empty() &&
+        std::ranges::all_of(outgoing_, &Mail::empty))
+        return;
     end_scheduled_ = true;
     asio::post(io, [this] { end_turn(); });
 }
@@ -130,6 +129,7 @@ void Shard::schedule_end() {
 // What the ready events of one round produced leaves together: one write per connection, one wake per shard.
 void Shard::end_turn() {
     end_scheduled_ = false;
+    shown.clear();
     graveyard_.clear();
     tell_risen();
     send_mail();
@@ -287,15 +287,22 @@ void Shard::run_timer(const Jid& full, const std::string& name) {
 // --- connections
 
 void Shard::adopt(std::shared_ptr<Connection> connection) {
-    auto* raw = connection.get();
-    connections_.emplace(raw, std::move(connection));
+    connection->place = connections_.size();
+    connections_.push_back(std::move(connection));
 }
 
 void Shard::each_connection(const std::function<void(const std::shared_ptr<Connection>&)>& see) const {
-    for (const auto& [raw, shared] : connections_) see(shared);
+    for (const auto& connection : connections_) see(connection);
 }
 
-void Shard::forget(Connection& connection) { connections_.erase(&connection); }
+void Shard::forget(Connection& connection) {
+    const auto place = connection.place;
+    if (place >= connections_.size() || connections_[place].get() != &connection) return;
+    connections_.back()->place = place;
+    std::swap(connections_[place], connections_.back());
+    const auto gone = std::move(connections_.back());   // last: its end may say something to us
+    connections_.pop_back();
+}
 
 void Shard::touch(Connection& connection) { dirty_.push_back(connection.shared_from_this()); }
 

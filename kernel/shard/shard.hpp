@@ -19,6 +19,7 @@
 #include <tambo/module.hpp>
 
 #include "net/connection.hpp"
+#include "net/poller.hpp"
 #include "route/account.hpp"
 #include "route/auth_door.hpp"
 #include "route/hooks.hpp"
@@ -170,6 +171,7 @@ private:
 
 public:
     asio::io_context& io;
+    Poller poller{io};
     Hooks hooks;
     std::unique_ptr<Codec> xml;
     std::deque<Wire> wires;   ///< the first is XML; none ever leaves
@@ -184,6 +186,13 @@ public:
     /// Of modules that have left: what their successors go on with.
     std::unordered_map<std::string, std::vector<TickLeft>> ticks_left;
     SlotCensus slots;
+    Names tables;           ///< of rows
+    ShownPresences shown;   ///< of this turn
+    const Stanza& show(const LocalSession& session, const KeptPresence& presence) {
+        const auto& stanza = shown.show(session, presence, session.jid());
+        schedule_end();
+        return stanza;
+    }
     Stanza scratch;            ///< what is being read
     std::string read_buffer;   ///< 64 KB that all connections read into
     Figures figures;
@@ -228,7 +237,7 @@ private:
     void settle_question(Stanza& stanza);
 
     std::unordered_map<Jid, std::unique_ptr<LocalAccount>, BareHash, BareEqual> accounts_;
-    std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+    std::vector<std::shared_ptr<Connection>> connections_;   // each knows its place
     std::vector<std::shared_ptr<Connection>> dirty_;
     std::deque<Stanza> to_route_;
     std::vector<std::string> spare_buffers_;

@@ -25,9 +25,11 @@ std::string Shard::objection_to(const Codec& codec) const {
     if (at == wires.end() || at->codec == nullptr) return {};
     const auto is_foreign = [&](std::uint32_t version) { return !codec.reads(version); };
     if (std::ranges::none_of(at->written, is_foreign)) return {};   // the usual case asks no connection
-    for (const auto& [raw, connection] : connections_) {
-        const auto* memory = raw->memory();
-        if (&raw->wire() != &*at || raw->is_closing() || memory == nullptr || !is_foreign(memory->version)) continue;
+    for (const auto& connection : connections_) {
+        const auto* memory = connection->memory();
+        if (&connection->wire() != &*at || connection->is_closing() || memory == nullptr ||
+            !is_foreign(memory->version))
+            continue;
         return fmt::format("its codec {} can't read what version {} of it remembers of a stream", at->name,
                            memory->version);
     }
@@ -38,8 +40,8 @@ void Shard::withdraw_codecs(const Instance& owner) {
     for (auto& wire : wires) {
         if (wire.owner != &owner) continue;   // a newer version took over
         std::vector<std::shared_ptr<Connection>> speakers;
-        for (const auto& [raw, connection] : connections_)
-            if (&raw->wire() == &wire) speakers.push_back(connection);
+        for (const auto& connection : connections_)
+            if (&connection->wire() == &wire) speakers.push_back(connection);
         for (const auto& connection : speakers)
             connection->close_stream(StreamCondition::reset, "the server does not speak this any more");
         wire.codec = nullptr;

@@ -68,8 +68,9 @@ public:
         SSL_set_fd(ssl_.get(), descriptor_);
         SSL_set_connect_state(ssl_.get());
         if (remembered != nullptr) SSL_set_session(ssl_.get(), remembered);
-        connection_ = std::make_shared<Connection>(house.shard(), std::make_unique<Tin>(ends[1]),
-                                                   Entrance{.name = "tls", .direct_tls = true}, "192.0.2.1");
+        connection_ = std::make_shared<Connection>(
+            house.shard(), std::make_unique<Tin>(ends[1]),
+            std::make_shared<const Entrance>(Entrance{.name = "tls", .direct_tls = true}), "192.0.2.1");
         house.kernel().gate.admit(connection_->origin(), Duration{});
         house.shard().turn([&] { connection_->open(); });
     }

@@ -117,7 +117,8 @@ protected:
 
     void connect() {
         peer_ = std::make_shared<Peer>();
-        const Entrance entrance{.name = "c2s", .may_start_tls = false, .plaintext_auth = true};
+        const auto entrance =
+            std::make_shared<const Entrance>(Entrance{.name = "c2s", .may_start_tls = false, .plaintext_auth = true});
         const auto connection =
             std::make_shared<Connection>(house_.shard(), std::make_unique<Tin>(peer_), entrance, "192.0.2.1");
         connection_ = connection;
