@@ -180,7 +180,7 @@ void HandOvers::send(Account& account, const std::vector<JournalEntry>& batch) {
     for (const auto& entry : batch) {
         if (!has_connected(account)) break;
         hand_overs_(account).after = entry.sequence;
-        if (has_expired(entry)) {
+        if (expiry_.is_over(entry)) {
             expired.push_back(entry);
             continue;
         }
@@ -190,7 +190,7 @@ void HandOvers::send(Account& account, const std::vector<JournalEntry>& batch) {
         send(account, *message, devices);
         host_.journal().set_down(account, entry.sequence);
     }
-    if (!expired.empty()) (void)host_.journal().drop(account, expired);
+    expiry_.drop(account, std::move(expired));
 }
 
 /// By name if that device is there, else to all that listen.
@@ -209,10 +209,6 @@ void HandOvers::send(Session& session, Stanza message) {
     auto& flow = flows_(session);
     if (flow.in_flight++ == 0) flow.first = sequence;
     flow.last = sequence;
-}
-
-bool HandOvers::has_expired(const JournalEntry& entry) const {
-    return expire_.count() > 0 && host_.now() - entry.time > expire_;
 }
 
 void HandOvers::add_delay(Stanza& message, std::string_view domain, Time time) {

@@ -7,6 +7,8 @@
 
 #include <tambo/tambo.hpp>
 
+#include "expiry.hpp"
+
 namespace tambo::offline {
 
 /// One for each account, in its slot. While it is active, new messages queue up behind the old ones.
@@ -43,7 +45,7 @@ struct Flexible {
 /// so that it goes on with the next build of the module.
 class HandOvers {
 public:
-    HandOvers(Host& host, Duration expire, std::uint32_t window) : host_(host), expire_(expire), window_(window) {}
+    HandOvers(Host& host, Expiry& expiry, std::uint32_t window) : host_(host), expiry_(expiry), window_(window) {}
 
     enum class Begin : std::uint8_t {
         where_it_was,
@@ -58,7 +60,6 @@ public:
     void noticed(Account& account, const JournalNotice& notice);
 
     void choose_flexible(Session& session) { flexible_(session).is_chosen = true; }
-    bool has_expired(const JournalEntry& entry) const;
     /// XEP-0203 §3. What came with a stamp of ours keeps that one: it is older.
     static void add_delay(Stanza& message, std::string_view domain, Time time);
 
@@ -86,7 +87,7 @@ private:
     void send(Session& session, Stanza message);
 
     Host& host_;
-    Duration expire_;
+    Expiry& expiry_;
     std::uint32_t window_;
     Slot<HandOver> hand_overs_{"offline-hand-over"};
     Slot<Flow> flows_{"offline-flow"};

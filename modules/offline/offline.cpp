@@ -31,12 +31,6 @@ using namespace tambo::shared;
 constexpr std::string_view info_space = "http://jabber.org/protocol/disco#info";
 constexpr std::string_view items_space = "http://jabber.org/protocol/disco#items";
 constexpr std::string_view receipts_space = "urn:xmpp:receipts";
-constexpr std::size_t batch_entries = 100;
-
-struct Sweep {
-    static constexpr int version = 1;
-    std::int64_t at_ms = 0;   ///< uptime of the last one
-};
 
 class Offline final : public Module {
 public:
@@ -52,6 +46,7 @@ public:
         w.on<&Offline::there>(Event::resumed, this, priority::late);   // after what was sent before (XEP-0198)
         w.on<&Offline::unbound>(Event::unbound, this);
         w.on<&Offline::loaded>(Event::loaded, this);
+        if (expire_->count() > 0) w.every<&Offline::sweep>(sweep_interval, this);
         w.journal<&Offline::noticed>(this);
         w.iq<&Offline::retrieve>(retrieval_space, "offline", this, Scope::account);
         w.feature("msgoffline");
@@ -102,7 +97,7 @@ private:
     /// Handled if it is refused.
     Verdict keep(Account& account, Stanza& message) {
         if (const auto* why = no_room(account, message)) {
-            expire_old(account, std::chrono::seconds{0});
+            expiry_.look(account, Duration{0});
             bounce(message, why);
             return Verdict::handled;
         }
@@ -111,7 +106,7 @@ private:
         const auto sequence = append(account, message);
         hand_overs_.queued_up(account);
         if (!key.empty()) take_place_of_earlier(account, key, sequence);
-        expire_old(account, sweep_interval);
+        expiry_.look(account, sweep_interval);
         return Verdict::pass;
     }
 
@@ -166,35 +161,10 @@ private:
 
     // --- for how long
 
-    void loaded(Account& account) { expire_old(account, sweep_interval); }
+    void loaded(Account& account) { expiry_.look(account, sweep_interval); }
 
-    /// Looked at when the account is in use anyway. What nobody touches takes up room until somebody does.
-    void expire_old(Account& account, Duration interval) {
-        if (expire_->count() <= 0 || host().journal().count(account) == 0) return;
-        auto& sweep = sweeps_(account);
-        const auto uptime = host().uptime().count();
-        if (sweep.at_ms != 0 && uptime - sweep.at_ms < interval.count()) return;
-        sweep.at_ms = uptime;
-        host().spawn(drop_old(account.jid()));
-    }
-
-    Task<void> drop_old(Jid owner) {
-        for (std::uint64_t after = 0;;) {
-            auto* account = host().find_account(owner);
-            if (account == nullptr) co_return;
-            auto reading = host().journal().read(*account, after, batch_entries);
-            const auto batch = co_await std::move(reading);
-            account = host().find_account(owner);
-            if (account == nullptr || !batch || batch->empty()) co_return;
-            std::vector<JournalEntry> old;
-            for (const auto& entry : *batch)
-                if (hand_overs_.has_expired(entry)) old.push_back(entry);
-            const bool is_all = old.size() == batch->size();
-            after = batch->back().sequence;
-            if (!old.empty()) (void)host().journal().drop(*account, old);
-            if (!is_all) co_return;   // they wait in the order of their ages
-        }
-    }
+    /// Those whose users come, and those who get mail, are looked at then; the sweep finds all others.
+    void sweep() { expiry_.sweep(); }
 
     // --- out: when
 
@@ -288,18 +258,18 @@ private:
     Option<Size> max_bytes_{"max_bytes", Size{std::uint64_t{4} << 20},
                             "bytes that may wait for one user; further ones are refused"};
     Option<Duration> expire_{"expire", std::chrono::seconds{0},
-                             "how long a message may wait before it goes unread; 0s: for as long as its user stays "
-                             "away. Looked at when a message arrives, or its user"};
+                             "how long a message may wait before its sender gets an error instead; 0s: for as long as "
+                             "its user stays away"};
     Option<std::int64_t> window_{"window", 500,
                                  "of what waited, so many messages may be unacknowledged by one device before it gets "
                                  "more; less than stream_management's max_kept"};
     Option<bool> stanza_ids_{"stanza_ids", true,
                              "give messages that are kept until they are acknowledged a stable id (XEP-0359)"};
 
-    HandOvers hand_overs_{host(), *expire_,
+    Expiry expiry_{host(), *expire_};
+    HandOvers hand_overs_{host(), expiry_,
                           static_cast<std::uint32_t>(std::clamp<std::int64_t>(*window_, 2, 1'000'000))};
     Retrieval retrieval_{host()};
-    Slot<Sweep> sweeps_{"offline-sweep"};
 };
 
 }   // namespace

@@ -131,6 +131,7 @@ public:
     }
     std::vector<std::string> owners(Space space, std::string_view table, std::string_view after,
                                     std::size_t limit) override {
+        if (space == Space::items && table == "journal") return journal_.owners(after, limit);
         std::vector<std::string> found;
         auto& owners = rows(space).owners;
         owners.query([&] { found.push_back(owners.bytes(0)); }, table, after, at_most(limit));

@@ -63,7 +63,15 @@ JournalTables::JournalTables(Database& db)
       find_owner_(db, "SELECT number, last FROM journal_owner WHERE owner = ?"),
       add_owner_(db, "INSERT INTO journal_owner(owner, last) VALUES(?, 0)"),
       write_last_(db, "UPDATE journal_owner SET last = ? WHERE number = ?"),
-      forget_owner_(db, "DELETE FROM journal_owner WHERE owner = ?") {}
+      forget_owner_(db, "DELETE FROM journal_owner WHERE owner = ?"),
+      // From one owner with entries to the next by the index: what it costs does not depend on who has none.
+      owners_with_entries_(db,
+                           "WITH RECURSIVE busy(number) AS ("
+                           "SELECT min(owner) FROM journal WHERE owner > "
+                           "coalesce((SELECT number FROM journal_owner WHERE owner = ?), 0) "
+                           "UNION ALL SELECT (SELECT min(owner) FROM journal WHERE owner > busy.number) FROM busy "
+                           "WHERE busy.number IS NOT NULL LIMIT ?) "
+                           "SELECT journal_owner.owner FROM busy JOIN journal_owner USING(number) ORDER BY number") {}
 
 /// Read once for each transaction, however many entries come and go.
 JournalTables::Owner& JournalTables::find(std::string_view owner) {
@@ -152,6 +160,12 @@ void JournalTables::forget(std::string_view owner) {
     forget_entries_.run(find(owner).number);
     forget_owner_.run(owner);
     owners_.erase(owners_.find(owner));
+}
+
+std::vector<std::string> JournalTables::owners(std::string_view after, std::size_t limit) {
+    std::vector<std::string> found;
+    owners_with_entries_.query([&] { found.push_back(owners_with_entries_.bytes(0)); }, after, at_most(limit));
+    return found;
 }
 
 }   // namespace tambo::sqlite

@@ -31,6 +31,8 @@ public:
     std::vector<JournalEntry> held(std::string_view owner);
     std::vector<JournalEntry> sent(std::uint64_t device, std::uint64_t after);
     void forget(std::string_view owner);
+    /// Who has entries, behind `after`; in the order in which they had their first.
+    std::vector<std::string> owners(std::string_view after, std::size_t limit);
 
 private:
     struct Owner {
@@ -45,7 +47,7 @@ private:
 
     Database& db_;
     Statement append_, read_, hold_, erase_, sum_, held_, sent_, forget_entries_, find_owner_, add_owner_, write_last_,
-        forget_owner_;
+        forget_owner_, owners_with_entries_;
     std::map<std::string, Owner, std::less<>> owners_;   // of this transaction
 };
 

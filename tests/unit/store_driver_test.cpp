@@ -149,6 +149,22 @@ TEST_P(EveryDriver, keeps_a_journal_for_each_owner) {
     });
 }
 
+TEST_P(EveryDriver, says_who_has_something_in_a_journal) {
+    using Owners = std::vector<std::string>;
+    in_transaction(d, [&] {
+        for (const auto& owner : {"aa@x", "bb@x", "cc@x", "dd@x"}) d.journal_append(owner, entry(1));
+        d.journal_append("bb@x", entry(2));
+        d.journal_erase("cc@x", Sequences{1});
+        d.put(Space::items, "credentials", "ee@x", "", "x");
+    });
+    in_transaction(d, [&] {
+        EXPECT_EQ(d.owners(Space::items, "journal", "", 10), (Owners{"aa@x", "bb@x", "dd@x"}));
+        EXPECT_EQ(d.owners(Space::items, "journal", "", 2), (Owners{"aa@x", "bb@x"}));
+        EXPECT_EQ(d.owners(Space::items, "journal", "bb@x", 10), Owners{"dd@x"});
+        EXPECT_TRUE(d.owners(Space::items, "journal", "dd@x", 10).empty());
+    });
+}
+
 TEST_P(EveryDriver, erases_the_entries_that_are_named_and_no_others) {
     in_transaction(d, [&] {
         for (std::uint64_t n = 1; n <= 6; ++n) d.journal_append(juliet, entry(n, std::string(n, 'x')));
