@@ -15,6 +15,7 @@ using Kind = Tape::Kind;
 using Span = Tape::Span;
 
 constexpr std::size_t max_bytes = std::size_t{1} << 30;
+constexpr std::size_t bytes_per_node = 24;   // in ordinary stanzas; a new tape need not grow step by step
 constexpr std::uint32_t max_depth = PlainParser::Bounds{}.depth, max_attributes = PlainParser::Bounds{}.attributes;
 
 /// Reads one element, and is gone. All in one file, so that the compiler can put its parts together.
@@ -249,6 +250,7 @@ std::size_t PlainParser::read(std::string_view bytes, Bounds bounds, Tape& tape)
     if (bytes.size() > max_bytes) return 0;
     tape.nodes.clear();
     tape.text.clear();
+    if (tape.nodes.capacity() == 0) tape.nodes.reserve(std::min(bytes.size() / bytes_per_node + 2, std::size_t{64}));
     return Parser{bytes, bounds, tape}.run();
 }
 
