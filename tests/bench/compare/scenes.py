@@ -42,7 +42,7 @@ def groups(quick):
     found = {
         "login": [Scene("login", f"login --n {many} --concurrency 100"),
                   Scene("login TLS", f"login --n {min(many, 2000)} --concurrency 100 --tls")],
-        "scram": [Scene("login SCRAM", f"login --n {min(many, 1000)} --concurrency 100 --auth scram", SERVERS, twice=True,
+        "scram": [Scene("login SCRAM", f"login --n {min(many, 2000)} --concurrency 100 --auth scram", SERVERS, twice=True,
                         hashed=True)],
         "idle": [Scene(f"idle {n}", f"idle --n {n} --concurrency 100 --time 4 {ROSTER}", fresh=True) for n in idle],
         "idle-tls": [Scene(f"idle TLS {n}", f"idle --n {n} --concurrency 100 --time 4 --tls {ROSTER}", fresh=True)

@@ -10,7 +10,7 @@ namespace bench {
 
 namespace {
 
-constexpr double settle_s = 0.5, drain_s = 15, late_s = 0.3;
+constexpr double settle_s = 0.5, late_s = 0.3;
 
 /// Client 2p talks to client 2p + 1; in `ping`, that one answers. Flow f is what client f sends.
 class Chat final : public Crowd {
@@ -117,7 +117,7 @@ private:
     }
 
     void drain() {
-        loop().run_until([this] { return outstanding() == 0; }, drain_s);
+        loop().run_until([this] { return outstanding() == 0; }, run_.options.drain);
         loop().run_for(late_s);   // what comes twice comes now
         counters().lost = outstanding();
     }

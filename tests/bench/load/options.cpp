@@ -30,6 +30,7 @@ void add_common(CLI::App& app, Options& options) {
 void add_measured(CLI::App& app, Options& options) {
     app.add_option("--time", options.time, "seconds to measure")->capture_default_str();
     app.add_option("--warm-up", options.warm_up, "seconds before that")->capture_default_str();
+    app.add_option("--drain", options.drain, "chat: seconds that messages may take to come in at last");
     app.add_option("--mode", options.mode, "chat")->check(CLI::IsMember({"ping", "sat", "rate"}));
     app.add_option("--pairs", options.pairs, "chat")->capture_default_str();
     app.add_option("--window", options.window, "chat --mode sat, offline: messages under way")->capture_default_str();

@@ -26,7 +26,7 @@ struct Options {
     double timeout = 120;                             ///< seconds that logins, storing or delivering may take
     std::vector<int> pids;                            ///< of the server: whose CPU time and memory count
 
-    double warm_up = 2, time = 8;                              ///< seconds before the measurement, and of it
+    double warm_up = 2, time = 8, drain = 15;                  ///< seconds before the measurement, of it, behind it
     std::string mode = "ping";                                 ///< chat: ping, sat or rate
     std::uint32_t pairs = 50, window = 10, size = 100;         ///< chat; the size is the body's
     double rate = 1000;                                        ///< chat, rate: messages a second
