@@ -138,6 +138,7 @@ private:
         const auto first = pipes_.size();
         for (std::size_t i = first; i < first + count; ++i) {
             pipes_.push_back(server_.connect_in_process());
+            got_.push_back(1);   // its own presence, when it has <enabled/>
             say(i, all_of_a_login(i));
         }
         std::string heard;
@@ -153,8 +154,7 @@ private:
         settle();
     }
 
-    /// What was sent until now: its own presence, and no more than one answer before it.
-    void acknowledge(std::size_t who) { say(who, "<a xmlns='urn:xmpp:sm:3' h='1'/>"); }
+    void acknowledge(std::size_t who) { say(who, fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", got_[who])); }
 
     static std::string all_of_a_login(std::size_t number) {
         constexpr std::string_view header =
@@ -173,20 +173,26 @@ private:
     template <class Operation>
     double do_so(std::size_t operations, Operation&& operation) {
         std::uniform_int_distribution<std::size_t> anybody{0, pipes_.size() - 1};
-        const auto began = cpu_us();
+        double spent = 0;
         for (std::size_t done = 0; done < operations; done += at_once) {
             hear_.clear();
+            const auto began = cpu_us();
             for (std::size_t i = 0; i < at_once; ++i) operation(anybody(draw_), anybody(draw_));
             settle();
             for (const auto who : hear_) heard_bytes_ += pipes_[who].read().size();
+            spent += cpu_us() - began;
+            for (const auto who : hear_) ++got_[who];
+            for (const auto who : hear_) acknowledge(who);
+            settle();
         }
-        return (cpu_us() - began) / static_cast<double>(operations);
+        return spent / static_cast<double>(operations);
     }
 
     Server& server_;
     const Memory before_;
     std::vector<Pipe> pipes_;
-    std::vector<std::size_t> hear_;   // of this round
+    std::vector<std::uint32_t> got_;   // stanzas that each was sent
+    std::vector<std::size_t> hear_;    // of this round
     std::size_t heard_bytes_ = 0;
     double login_us_ = 0;
     std::mt19937_64 draw_{42};   // NOLINT: the same users in each run
