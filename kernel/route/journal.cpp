@@ -1,9 +1,9 @@
 #include "route/journal.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "route/account.hpp"
 #include "route/kill_point.hpp"
@@ -14,7 +14,7 @@ namespace tambo {
 
 namespace {
 
-constexpr std::size_t id_key_bytes = 16;
+constexpr std::size_t id_key_bytes = 16, id_digits = 32;
 
 const Error not_kept{Condition::resource_constraint, "the message could not be kept; try again later"};
 
@@ -61,9 +61,18 @@ std::uint64_t ShardJournal::bytes(const Account& account) const noexcept {
 
 // The key is this process's own, and no two shards have the same.
 std::string ShardJournal::next_id() {
-    const auto count = std::to_string(++next_id_);
-    const auto mark = [&](char which) { return text_hash(id_key_ + which + count); };
-    return fmt::format("{:016x}{:016x}", mark('a'), mark('b'));
+    ++next_id_;
+    std::string id;
+    id.reserve(id_digits);
+    for (const char half : {'a', 'b'}) {
+        std::array<char, id_key_bytes + sizeof next_id_ + 1> text{};
+        std::ranges::copy(id_key_, text.begin());
+        std::memcpy(text.data() + id_key_bytes, &next_id_, sizeof next_id_);
+        text.back() = half;
+        const auto mark = text_hash({text.data(), text.size()});
+        for (unsigned bits = 64; bits > 0; bits -= 4) id += "0123456789abcdef"[mark >> (bits - 4) & 0xf];
+    }
+    return id;
 }
 
 std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accepted, std::string id) {

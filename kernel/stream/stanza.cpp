@@ -7,6 +7,7 @@
 
 #include "stream/escape.hpp"
 #include "stream/fragment.hpp"
+#include "stream/plain_element.hpp"
 
 namespace tambo {
 
@@ -139,6 +140,7 @@ void Stanza::set_inner(std::string well_formed_xml) {
 }
 
 void Stanza::append(std::string_view well_formed_xml) {
+    if (!stale_ && append_plain(tape_, well_formed_xml)) return;
     tape_.inner += well_formed_xml;
     stale_ = true;
 }

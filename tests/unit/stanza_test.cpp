@@ -117,6 +117,46 @@ TEST(Stanza, sees_its_edits) {
         "<message to='d@e' id='2' type='chat' xml:lang='la' x='y'><body>two</body><b xmlns='urn:b'><c/></b></message>");
 }
 
+namespace {
+
+/// All that an element shows, and what is in it.
+std::string shown(const Element& element) {
+    std::string out{element.name()};
+    out.append("|").append(element.space()).append("|").append(element.lang()).append("|").append(element.text());
+    out.append("|").append(element.xml()).append("|").append(element.standalone());
+    for (const auto* name : {"by", "id", "xmlns", "x"})
+        out.append("|").append(element.has_attribute(name) ? element.attribute(name) : "-");
+    for (const auto child : element.children()) out.append("{").append(shown(child)).append("}");
+    return out;
+}
+
+}   // namespace
+
+TEST(Stanza, shows_what_was_appended_as_if_it_had_come_so) {
+    for (const auto* appended :
+         {"<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@montague.lit' id='1f'/>", "<r xmlns='urn:r'/>",
+          "<a xmlns='urn:a' x='1 &lt; 2'/>", "<a xmlns='urn:a' by='r\xc3\xb3meo@x'/>", "<a by='1' xmlns='urn:a'/>",
+          "<a/>", "<a by='1'/>", "<a xmlns=''/>", "<a xmlns='urn:a' xml:lang='de'/>", "<p:a xmlns:p='urn:p'/>",
+          "<a xmlns='urn:a'></a>", "<a xmlns='urn:a'>text</a>", "<a xmlns='urn:a'/><b xmlns='urn:b'/>",
+          "<a xmlns='urn:a' x='\t\n'/>", "<a  xmlns='urn:a'/>", "<a xmlns='urn:a' />", "<a xmlns=\"urn:a\"/>",
+          // … and what is no XML
+          "<a xmlns='urn:a' x='1' x='2'/>", "<a xmlns='urn:a' xmlns='urn:a'/>", "<a xmlns='urn:a' x=''", "<a", "",
+          "<a xmlns='http://www.w3.org/2000/xmlns/'/>", "<1 xmlns='urn:a'/>", "<a xmlns='urn:a' 1='2'/>",
+          "<a xmlns='urn:a' x='a&b'/>", "<a xmlns='urn:a'x='a'/>", "<a xmlns='urn:a' x='<'/>"}) {
+        for (const auto* start :
+             {"<message to='d@e'/>", "<message to='d@e'>t<body xmlns:q='urn:q'>one</body>u</message>"}) {
+            auto in_place = parsed(start), anew = parsed(start);
+            in_place.append(appended);
+            anew.set_inner(std::string{anew.inner()} + appended);
+            EXPECT_EQ(shown(in_place.xml()), shown(anew.xml())) << appended;
+            in_place.append("<last xmlns='urn:last'/>");
+            anew.set_inner(std::string{anew.inner()} + "<last xmlns='urn:last'/>");
+            EXPECT_EQ(shown(in_place.xml()), shown(anew.xml())) << appended;
+            EXPECT_EQ(in_place.str(), anew.str());
+        }
+    }
+}
+
 TEST(Stanza, can_lose_its_children_one_by_one) {
     auto message = parsed("<message>t<body>one</body>u<a xmlns='urn:a'/>v</message>");
     message.remove(message.child("a", "urn:a"));
