@@ -311,7 +311,8 @@ void ShardJournal::notice(JournalNotice::What what, const Entry& entry, const Lo
 }
 
 void ShardJournal::list(const EntryPtr& entry) {
-    if (!std::exchange(entry->is_listed, true)) listed_.push_back(entry);
+    if (!std::exchange(entry->is_listed, true))
+        (entry->stored == Entry::Stored::no ? fresh_ : listed_).push_back(entry);
     schedule();
 }
 

@@ -26,8 +26,8 @@ class Shard;
 
 /// An entry's life: append -> (committed) -> held by sessions, or waiting -> acknowledged -> gone. One that is
 /// acknowledged before its commit never touches the disk. Everything that has to be written is gathered for a while
-/// (a window that is shorter than anybody notices, and as long as the last commit took) and goes in one commit; one
-/// commit is under way at a time.
+/// (a window that is shorter than anybody notices, and as long as the last commit took) and goes in one commit, new
+/// entries in the one after that; one commit is under way at a time.
 class ShardJournal final : public Journal {
 public:
     explicit ShardJournal(Shard& shard);
@@ -88,6 +88,7 @@ private:
     bool has_work() const noexcept;
     void schedule();
     void flush();
+    void grow_old();
     std::shared_ptr<JournalBatch> gather();
     void gather_entries(JournalBatch& batch);
     void gather_sessions(JournalBatch& batch);
@@ -100,7 +101,8 @@ private:
                  std::uint64_t after, std::size_t limit);
 
     Shard& shard_;
-    std::vector<EntryPtr> listed_;          // new, or held by others than the disk says
+    std::vector<EntryPtr> fresh_;           // new since the last window
+    std::vector<EntryPtr> listed_;          // new before that, or held by others than the disk says
     std::vector<EntryPtr> erasures_;        // on disk, and nobody wants them
     std::vector<LocalSession*> sessions_;   // whose kept form has changed
     std::vector<std::uint64_t> ended_;      // devices

@@ -16,6 +16,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t many = 64;   // entries: then it is worth waiting for their acknowledgements
+constexpr int looks = 2;           // at a new entry, one at each end of a window, before it is written
 constexpr Steady::duration least_window = std::chrono::milliseconds{1};
 constexpr Duration pause_after_failure{1000};
 constexpr Duration look_again{500};   // at what could not be erased yet
@@ -23,17 +24,19 @@ constexpr Duration look_again{500};   // at what could not be erased yet
 }   // namespace
 
 bool ShardJournal::has_work() const noexcept {
-    return !listed_.empty() || erasures_.size() > late_ || !sessions_.empty() || !ended_.empty();
+    return !fresh_.empty() || !listed_.empty() || erasures_.size() > late_ || !sessions_.empty() || !ended_.empty();
 }
 
-// Where delivery does not wait, the acknowledgement of a client that is there comes within the window, and what it
-// acknowledges need not be written at all. Where it does, what came during the last commit makes the next one.
+// Where delivery does not wait, the acknowledgement of a client that is there comes soon, and what it acknowledges need
+// not be written at all. So a new entry is written when it was there at the end of one window already: then the clients
+// had a whole round of the loop, however long that took. Where delivery waits, what came during the last commit makes
+// the next one.
 Steady::duration ShardJournal::window() const {
     const auto& kernel = shard_.kernel;
     if (is_urgent_ || waits_for_commit() || kernel.manual_timers || kernel.stopping) return Steady::duration::zero();
-    const Steady::duration most = shard_.kernel.settings.journal.commit_window;
+    const auto most = Steady::duration{kernel.settings.journal.commit_window} / looks;
     if (last_size_ >= many) return most;
-    return std::clamp<Steady::duration>(2 * last_commit_, std::min(least_window, most), most);
+    return std::clamp<Steady::duration>(last_commit_, std::min(least_window, most), most);
 }
 
 void ShardJournal::schedule() {
@@ -71,15 +74,17 @@ void ShardJournal::after_commit(WhenKept then) {
 void ShardJournal::flush() {
     is_scheduled_ = false;
     if (underway_) return;
+    last_size_ = fresh_.size();
+    if (window() == Steady::duration::zero()) grow_old();
     is_urgent_ = false;
     auto batch = gather();
+    grow_old();
     std::ranges::move(std::exchange(for_next_, {}), std::back_inserter(for_this_));
     if (batch->empty()) {
         for (auto& then : std::exchange(for_this_, {})) then({});
-        return;
+        return schedule();
     }
     underway_ = true;
-    last_size_ = batch->appends.size();
     asked_at_ = Steady::now();
     kill_point("journal-before-commit");
     shard_.store->change(
@@ -94,6 +99,11 @@ void ShardJournal::flush() {
             for (auto& then : std::exchange(for_this_, {})) then(error);
             schedule();
         });
+}
+
+void ShardJournal::grow_old() {
+    listed_.insert(listed_.end(), std::make_move_iterator(fresh_.begin()), std::make_move_iterator(fresh_.end()));
+    fresh_.clear();
 }
 
 std::shared_ptr<JournalBatch> ShardJournal::gather() {
