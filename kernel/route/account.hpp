@@ -12,8 +12,8 @@
 #include <tambo/session.hpp>
 
 #include "route/account_rows.hpp"
-#include "route/entry.hpp"
 #include "route/local_session.hpp"
+#include "route/pending.hpp"
 #include "route/slots.hpp"
 #include "store/store_service.hpp"
 
@@ -58,9 +58,9 @@ public:
     std::unique_ptr<LocalSession> remove_session(LocalSession& session);
     LocalSession* find_local(std::string_view resource) noexcept;
 
-    JournalState journal;                                      ///< what waits, kept in step by the shard's Journal
-    std::map<std::uint64_t, std::shared_ptr<Entry>> pending;   ///< what somebody is busy with; the Journal's
-    Duration last_used{};                                      ///< for eviction
+    JournalState journal;   ///< what waits, kept in step by the shard's Journal
+    Pending pending;        ///< the Journal's
+    Duration last_used{};   ///< for eviction
     Shard& shard() noexcept { return shard_; }
     bool may_be_evicted() const noexcept {
         return sessions_.empty() && pending.empty() && state_ != State::loading && pins == 0;

@@ -85,9 +85,9 @@ std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accep
     auto entry = add(home, std::move(data), message.inner().size());
     message.set_sequence(entry->data.sequence);
     entry->trail = std::move(message.trail());
-    if (entry->trail) entry->origin = std::static_pointer_cast<SessionOrigin>(entry->trail.origin());
-    if (entry->origin && entry->origin->is_durable) {
-        entry->data.origin = entry->origin->device;
+    if (const auto* origin = static_cast<SessionOrigin*>(entry->trail.origin().get()); origin && origin->is_durable) {
+        entry->origin = std::static_pointer_cast<SessionOrigin>(entry->trail.origin());
+        entry->data.origin = origin->device;
         entry->data.origin_number = entry->trail.number();
     }
     appended_.add();
@@ -107,28 +107,27 @@ Later<Result<std::vector<JournalEntry>>> ShardJournal::read(Account& account, st
 // Those that sessions hold lie between those that wait.
 void ShardJournal::read_on(const std::shared_ptr<Later<Result<std::vector<JournalEntry>>>::State>& answer,
                            const Jid& owner, std::uint64_t after, std::size_t limit) {
-    shard_.store->journal_read(
-        std::string{owner.text()}, after, limit, [this, answer, owner, limit](Result<std::vector<JournalEntry>> found) {
-            if (!found) return answer->complete(std::move(found));
-            auto* account = shard_.find_account(owner);
-            if (account == nullptr) return answer->complete(std::vector<JournalEntry>{});
-            const auto last = found->empty() ? 0 : found->back().sequence;
-            const bool is_end = found->size() < limit;
-            std::erase_if(*found, [&](JournalEntry& data) {
-                const auto at = account->pending.find(data.sequence);
-                return !is_readable(data, at != account->pending.end() ? at->second.get() : nullptr);
-            });
-            if (found->empty() && !is_end) return read_on(answer, owner, last, limit);
-            answer->complete(std::move(found));
-        });
+    shard_.store->journal_read(std::string{owner.text()}, after, limit,
+                               [this, answer, owner, limit](Result<std::vector<JournalEntry>> found) {
+                                   if (!found) return answer->complete(std::move(found));
+                                   auto* account = shard_.find_account(owner);
+                                   if (account == nullptr) return answer->complete(std::vector<JournalEntry>{});
+                                   const auto last = found->empty() ? 0 : found->back().sequence;
+                                   const bool is_end = found->size() < limit;
+                                   std::erase_if(*found, [&](JournalEntry& data) {
+                                       const auto* at = account->pending.find(data.sequence);
+                                       return !is_readable(data, at != nullptr ? at->get() : nullptr);
+                                   });
+                                   if (found->empty() && !is_end) return read_on(answer, owner, last, limit);
+                                   answer->complete(std::move(found));
+                               });
 }
 
 std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry& data) {
     auto& home = local(account);
-    const auto at = home.pending.find(data.sequence);
     EntryPtr entry;
-    if (at != home.pending.end()) {
-        entry = at->second;
+    if (const auto* at = home.pending.find(data.sequence)) {
+        entry = *at;
         if (!entry->is_waiting && !is_only_held(*entry)) return std::nullopt;
     }
     auto stanza = Stanza::parse(data.stanza);
@@ -153,7 +152,7 @@ Later<Result<Nothing>> ShardJournal::drop(Account& account, const std::vector<Jo
         if (const auto held = find(home, data.sequence); held && !held->is_waiting) continue;
         if (!take_up(account, data)) continue;
         const auto entry = find(home, data.sequence);
-        notice(JournalNotice::What::dropped, *entry);
+        notice(home, JournalNotice::What::dropped, *entry);
         finish(home, entry);
     }
     Later<Result<Nothing>> later;
@@ -168,11 +167,11 @@ Later<Result<Nothing>> ShardJournal::drop(Account& account, const std::vector<Jo
 
 bool ShardJournal::confirm(Session& session, const Jid& from, std::string_view message_id) {
     auto& here = static_cast<LocalSession&>(session);
-    for (const auto& [sequence, entry] : here.local().pending) {
+    for (const auto& entry : here.local().pending) {
         if (entry->find(here) == nullptr) continue;
         const auto stanza = Stanza::parse(entry->data.stanza);
         if (!stanza || stanza->id() != message_id || stanza->from().bare_text() != from.bare_text()) continue;
-        return confirm(session, sequence);
+        return confirm(session, entry->data.sequence);
     }
     return false;
 }
@@ -187,9 +186,9 @@ bool ShardJournal::confirm(Session& session, std::uint64_t sequence) {
 
 // --- entries
 
-ShardJournal::EntryPtr ShardJournal::find(LocalAccount& account, std::uint64_t sequence) const {
-    const auto at = account.pending.find(sequence);
-    return at == account.pending.end() || at->second->is_gone ? nullptr : at->second;
+ShardJournal::EntryPtr ShardJournal::find(LocalAccount& account, std::uint64_t sequence) {
+    const auto* at = account.pending.find(sequence);
+    return at == nullptr || (*at)->is_gone ? nullptr : *at;
 }
 
 ShardJournal::EntryPtr ShardJournal::add(LocalAccount& account, JournalEntry data, std::size_t content_bytes) {
@@ -197,7 +196,7 @@ ShardJournal::EntryPtr ShardJournal::add(LocalAccount& account, JournalEntry dat
     entry->owner = account.jid();
     entry->data = std::move(data);
     entry->content_bytes = content_bytes;
-    account.pending.emplace(entry->data.sequence, entry);
+    account.pending.add(entry);
     return entry;
 }
 
@@ -211,7 +210,7 @@ std::shared_ptr<Entry> ShardJournal::give(LocalSession& session, const Stanza& s
     }
     if (session.holds()) entry->held.push_back({&session, 0, false});
     if (entry->is_waiting) stop_waiting(session.local(), *entry);
-    notice(JournalNotice::What::tried, *entry, &session);
+    notice(session.local(), JournalNotice::What::tried, *entry, &session);
     return entry;
 }
 
@@ -225,7 +224,7 @@ void ShardJournal::numbered(const EntryPtr& entry, LocalSession& session, std::u
 
 void ShardJournal::handed(const EntryPtr& entry, LocalSession& session) {
     entry->is_done = true;
-    notice(JournalNotice::What::delivered, *entry, &session);
+    notice(session.local(), JournalNotice::What::delivered, *entry, &session);
 }
 
 void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
@@ -233,9 +232,10 @@ void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
     entry->forget(session);
     const bool is_news = !std::exchange(entry->is_done, true);
     // Others are still to get it, also after a crash: then only the disk will do.
-    if (entry->held.empty() || entry->stored == Entry::Stored::yes) accept(*entry);
-    notice(JournalNotice::What::delivered, *entry, &session);
-    if (entry->held.empty()) return finish(session.local(), entry);
+    auto& account = session.local();
+    if (entry->held.empty() || entry->stored == Entry::Stored::yes) accept(&account, *entry);
+    notice(account, JournalNotice::What::delivered, *entry, &session);
+    if (entry->held.empty()) return finish(account, entry);
     if (is_news) list(entry);   // that it was acknowledged at all
 }
 
@@ -270,16 +270,17 @@ void ShardJournal::stop_waiting(LocalAccount& account, Entry& entry) noexcept {
     account.journal.bytes -= std::min<std::uint64_t>(account.journal.bytes, entry.data.stanza.size());
 }
 
-void ShardJournal::accept(Entry& entry) {
+void ShardJournal::accept(LocalAccount* account, Entry& entry) {
     entry.trail.end();
-    if (!std::exchange(entry.is_accepted, true)) notice(JournalNotice::What::accepted, entry);
+    if (!std::exchange(entry.is_accepted, true) && account != nullptr)
+        notice(*account, JournalNotice::What::accepted, entry);
 }
 
 // The entry stays in `pending` until it is off the disk: who reads the journal meanwhile must not find it again.
 void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
     stop_waiting(account, *entry);
     entry->is_gone = true;
-    if (entry->is_done) accept(*entry);
+    if (entry->is_done) accept(&account, *entry);
     entry->trail.end();
     if (entry->stored == Entry::Stored::no) {
         cancelled_.add();
@@ -297,17 +298,16 @@ void ShardJournal::erase(const EntryPtr& entry) {
 void ShardJournal::refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why) {
     refused_.add();
     shard_.kernel.log->error("a message for {} was not kept, its sender is told: {}", account.jid().text(), why);
-    notice(JournalNotice::What::refused, *entry);
+    notice(account, JournalNotice::What::refused, *entry);
     if (const auto message = Stanza::parse(entry->data.stanza)) shard_.bounce(*message, not_kept);
     finish(account, entry);
 }
 
-void ShardJournal::notice(JournalNotice::What what, const Entry& entry, const LocalSession* session) {
+void ShardJournal::notice(LocalAccount& account, JournalNotice::What what, const Entry& entry,
+                          const LocalSession* session) {
     if (shard_.hooks.on_journal.empty()) return;
-    auto* account = shard_.find_account(entry.owner);
-    if (account == nullptr) return;
-    shard_.hooks.fire(*account, JournalNotice{what, entry.data.sequence, entry.data.id, entry.data.stanza,
-                                              entry.data.time, session != nullptr ? &session->jid() : nullptr});
+    shard_.hooks.fire(account, JournalNotice{what, entry.data.sequence, entry.data.id, entry.data.stanza,
+                                             entry.data.time, session != nullptr ? &session->jid() : nullptr});
 }
 
 void ShardJournal::list(const EntryPtr& entry) {
@@ -332,17 +332,17 @@ bool ShardJournal::may_leave(const Entry& entry, const LocalSession& session) co
 void ShardJournal::give_back(LocalSession& session) {
     auto& account = session.local();
     std::vector<EntryPtr> given;
-    for (const auto& [sequence, entry] : account.pending)
+    for (const auto& entry : account.pending)
         if (!entry->is_gone && entry->find(session) != nullptr) given.push_back(entry);
     for (const auto& entry : given) {
         entry->forget(session);
         if (entry->held.empty()) settle(account, entry);
-        if (!entry->is_done) notice(JournalNotice::What::returned, *entry, &session);
+        if (!entry->is_done) notice(account, JournalNotice::What::returned, *entry, &session);
     }
 }
 
 void ShardJournal::forget(LocalAccount& account) {
-    for (const auto& [sequence, entry] : account.pending) {
+    for (const auto& entry : account.pending) {
         entry->is_gone = true;
         entry->held.clear();
         entry->trail.end();
@@ -373,7 +373,7 @@ void ShardJournal::restore(LocalAccount& account, std::vector<JournalEntry> held
     }
     for (auto* session : sessions) static_cast<LocalSession*>(session)->take_over(account.pending);
     std::vector<EntryPtr> loose;
-    for (const auto& [sequence, entry] : account.pending)
+    for (const auto& entry : account.pending)
         if (entry->held.empty()) loose.push_back(entry);
     for (const auto& entry : loose) settle(account, entry);
 }

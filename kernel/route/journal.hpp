@@ -72,17 +72,18 @@ private:
     using EntryPtr = std::shared_ptr<Entry>;
     Counter& figure(const char* name, const char* help);
     static LocalAccount& local(Account& account) noexcept;
-    EntryPtr find(LocalAccount& account, std::uint64_t sequence) const;
-    EntryPtr add(LocalAccount& account, JournalEntry data, std::size_t content_bytes);
+    static EntryPtr find(LocalAccount& account, std::uint64_t sequence);
+    static EntryPtr add(LocalAccount& account, JournalEntry data, std::size_t content_bytes);
     void settle(LocalAccount& account, const EntryPtr& entry);
     void wait(LocalAccount& account, Entry& entry);
     static void let_rest(LocalAccount& account, const Entry& entry);
     void stop_waiting(LocalAccount& account, Entry& entry) noexcept;
-    void accept(Entry& entry);
+    void accept(LocalAccount* account, Entry& entry);   ///< null: it is not here any more
     void finish(LocalAccount& account, const EntryPtr& entry);
     void erase(const EntryPtr& entry);
     void refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why);
-    void notice(JournalNotice::What what, const Entry& entry, const LocalSession* session = nullptr);
+    void notice(LocalAccount& account, JournalNotice::What what, const Entry& entry,
+                const LocalSession* session = nullptr);
     void list(const EntryPtr& entry);
     bool may_erase(Entry& entry) const;
     bool has_work() const noexcept;

@@ -209,8 +209,9 @@ void ShardJournal::committed(const EntryPtr& entry) {
         held.is_kept =
             held.number != 0 && std::ranges::find(entry->data.holders, Holder{held.session->device(), held.number}) !=
                                     entry->data.holders.end();
-    accept(*entry);
-    if (auto* account = shard_.find_account(entry->owner)) let_rest(*account, *entry);
+    auto* account = shard_.find_account(entry->owner);
+    accept(account, *entry);
+    if (account != nullptr) let_rest(*account, *entry);
 }
 
 // Nothing was promised yet: whose message waits for nobody in particular is told; the rest is tried again.

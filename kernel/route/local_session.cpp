@@ -143,8 +143,9 @@ void LocalSession::acknowledge(std::uint64_t up_to) {
     if (!counts_) return;
     kill_point("session-ack");
     auto& journal = account_.shard().journal;
-    for (const auto& kept : counts_->outbox.acknowledge(up_to))
+    counts_->outbox.acknowledge(up_to, [&](const Outbox::Kept& kept) {
         if (kept.entry) journal.acknowledged(kept.entry, *this);
+    });
     journal.touch(*this);
 }
 
@@ -308,12 +309,12 @@ bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEnt
     return true;
 }
 
-void LocalSession::take_over(const std::map<std::uint64_t, std::shared_ptr<Entry>>& pending) {
+void LocalSession::take_over(const Pending& pending) {
     std::vector<Outbox::Kept> kept;
-    for (const auto& [sequence, entry] : pending) {
+    for (const auto& entry : pending) {
         const auto* held = entry->find(*this);
         if (held == nullptr) continue;
-        kept.push_back({held->number != 0 ? held->number : Outbox::unnumbered, entry, {}, {}});
+        kept.push_back({held->number != 0 ? held->number : Outbox::unnumbered, entry, {}});
     }
     std::ranges::stable_sort(kept, {}, &Outbox::Kept::number);
     counts_->outbox.restore(counts_->outbox.acknowledged(), std::move(kept));

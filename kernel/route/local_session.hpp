@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +19,7 @@ namespace tambo {
 
 class Connection;
 class LocalAccount;
+class Pending;
 class Shard;
 struct JournalBatch;
 struct SessionState;
@@ -120,7 +120,7 @@ public:
     /// It comes back after a restart. False if its state cannot be read.
     bool restore(const KeptSession& kept, const std::vector<JournalEntry>& sent);
     /// … and of these it has not acknowledged what it holds.
-    void take_over(const std::map<std::uint64_t, std::shared_ptr<Entry>>& pending);
+    void take_over(const Pending& pending);
     void forget_connection() noexcept;   ///< the server stops, the session does not
     bool is_listed = false;              ///< the journal will look at it
 

@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t overhead_bytes = 256;   // of one stanza in memory, about
 
 const std::string& text(const Outbox::Kept& kept) noexcept {
-    return kept.xml.empty() ? kept.entry->data.stanza : kept.xml;
+    return !kept.own || kept.own->xml.empty() ? kept.entry->data.stanza : kept.own->xml;
 }
 
 }   // namespace
@@ -19,11 +19,13 @@ std::uint64_t Outbox::weight(const Kept& kept) noexcept { return text(kept).size
 
 std::uint64_t Outbox::push(const Stanza& stanza, std::shared_ptr<Entry> entry, bool leaves) {
     const auto number = is_restored_ ? unnumbered : ++last_;
-    Kept kept{number, std::move(entry), {}, {}};
+    Kept kept{number, std::move(entry), {}};
     // As it is sent: a late one has a stamp (XEP-0203) that is not in the journal.
-    if (!kept.entry || kept.entry->content_bytes != stanza.inner().size()) stanza.write(kept.xml);
+    const bool is_as_kept = kept.entry && kept.entry->content_bytes == stanza.inner().size();
     if (blocked_ == 0 && !leaves && !is_restored_) blocked_ = number;
-    if (blocked_ != 0) kept.waits = stanza;
+    if (!is_as_kept || blocked_ != 0) kept.own = std::make_unique<Own>();
+    if (!is_as_kept) stanza.write(kept.own->xml);
+    if (blocked_ != 0) kept.own->waits = stanza;
     bytes_ += weight(kept);
     kept_.push_back(std::move(kept));
     return is_restored_ ? 0 : number;
@@ -35,23 +37,10 @@ std::optional<Stanza> Outbox::release(const std::function<bool(const Entry&)>& m
     if (at == kept_.end()) return blocked_ = 0, std::nullopt;
     if (at->entry && !may_leave(*at->entry)) return blocked_ = at->number, std::nullopt;
     blocked_ = at->number == last_ ? 0 : at->number + 1;
-    if (at->waits) return std::exchange(at->waits, {});
+    if (at->own && at->own->waits) return std::exchange(at->own->waits, {});
     auto stanza = Stanza::parse(text(*at));
     if (!stanza) return release(may_leave);   // what we wrote ourselves can be read
     return std::move(*stanza);
-}
-
-std::vector<Outbox::Kept> Outbox::acknowledge(std::uint64_t up_to) {
-    std::vector<Kept> out;
-    while (!kept_.empty() && kept_.front().number <= up_to) {
-        bytes_ -= std::min(bytes_, weight(kept_.front()));
-        out.push_back(std::move(kept_.front()));
-        kept_.pop_front();
-    }
-    if (kept_.empty()) kept_.shrink_to_fit();
-    acknowledged_ = std::max(acknowledged_, up_to);
-    last_ = std::max(last_, up_to);   // of a restored session: it was sent what nobody remembers
-    return out;
 }
 
 void Outbox::restore(std::uint64_t acknowledged, std::vector<Kept> kept) {
@@ -86,7 +75,7 @@ std::vector<Stanza> Outbox::take_loose() {
     std::vector<Stanza> loose;
     for (const auto& kept : kept_) {
         if (kept.entry) continue;
-        if (auto stanza = Stanza::parse(kept.xml)) loose.push_back(std::move(*stanza));
+        if (auto stanza = Stanza::parse(text(kept))) loose.push_back(std::move(*stanza));
     }
     return loose;
 }

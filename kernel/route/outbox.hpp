@@ -1,8 +1,8 @@
 // What a session was sent and its client has not acknowledged (XEP-0198 §4).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +12,7 @@
 #include <tambo/stanza.hpp>
 
 #include "route/entry.hpp"
+#include "route/fifo.hpp"
 
 namespace tambo {
 
@@ -19,11 +20,14 @@ namespace tambo {
 /// delivery waits for the commit.
 class Outbox {
 public:
+    struct Own {
+        std::string xml;               ///< empty: as the journal knows it
+        std::optional<Stanza> waits;   ///< not written yet
+    };
     struct Kept {
-        std::uint64_t number;
+        std::uint64_t number = 0;
         std::shared_ptr<Entry> entry;   ///< null: nothing that the journal knows
-        std::string xml;                ///< … or not as the journal knows it; else empty
-        std::optional<Stanza> waits;    ///< not written yet
+        std::unique_ptr<Own> own;       ///< null: nothing beside the entry
     };
 
     explicit Outbox(std::size_t most) noexcept : most_(most) {}
@@ -44,8 +48,17 @@ public:
     std::uint64_t push(const Stanza& stanza, std::shared_ptr<Entry> entry, bool leaves);
     /// What comes next if `may_leave` its entry; nothing if it has to wait, or nothing waits.
     std::optional<Stanza> release(const std::function<bool(const Entry&)>& may_leave);
-    /// Takes out all up to that number, oldest first.
-    std::vector<Kept> acknowledge(std::uint64_t up_to);
+    /// Takes out all up to that number, oldest first, and shows each to `see`, which may end the session.
+    template <class F>
+    void acknowledge(std::uint64_t up_to, F see) {
+        acknowledged_ = std::max(acknowledged_, up_to);
+        last_ = std::max(last_, up_to);   // of a restored session: it was sent what nobody remembers
+        while (!kept_.empty() && kept_.front().number <= up_to) {
+            const auto kept = kept_.take_front();
+            bytes_ -= std::min(bytes_, weight(kept));
+            see(kept);
+        }
+    }
     /// What a restored session has: its numbers have gaps. It was sent more than anybody remembers, and its client has
     /// counted that: what comes now gets its number when the client goes on.
     void restore(std::uint64_t acknowledged, std::vector<Kept> kept);
@@ -60,7 +73,7 @@ public:
 private:
     static std::uint64_t weight(const Kept& kept) noexcept;
 
-    std::deque<Kept> kept_;
+    Fifo<Kept> kept_;
     std::size_t most_;
     std::uint64_t bytes_ = 0, last_ = 0, acknowledged_ = 0;
     std::uint64_t blocked_ = 0;   // number of the first that has not left; 0: none

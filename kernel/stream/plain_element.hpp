@@ -1,4 +1,4 @@
-// The plainest elements need no parser.
+// One more child for an element that was read already.
 #pragma once
 
 #include <string_view>
@@ -7,9 +7,9 @@
 
 namespace tambo {
 
-/// Puts `xml` on the tape as the last child of node 0, which is open: as a parser would after it was appended to
-/// `tape.inner`, which this does too. Only for one empty element in ASCII with its own default namespace and no prefix,
-/// reference or surprise: what servers add to stanzas. False, and nothing has changed, where it is anything else.
+/// Puts `xml` on the tape as the last child of node 0, and behind `tape.inner`: what reading all of it anew would give.
+/// Only for one element that is plain (PlainParser) and says which namespace it is in. False, and nothing has changed,
+/// where it is anything else.
 bool append_plain(Tape& tape, std::string_view xml);
 
 }   // namespace tambo

@@ -90,7 +90,7 @@ inline bool same_secret(std::string_view a, std::string_view b) {
     return difference == 0;
 }
 
-inline std::string request() { return Writer{}.element("r", sm_space).take(); }
+inline constexpr std::string_view request = "<r xmlns='urn:xmpp:sm:3'/>";
 inline std::string answer(std::uint32_t h) { return Writer{}.element("a", sm_space).attribute("h", h).take(); }
 
 inline std::string failed(Condition condition, std::optional<std::uint32_t> h = {}) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -240,13 +241,30 @@ private:
 
     void sent(Session& session, Stanza&) {
         if (!is_enabled(session)) return;
-        if (session.kept_bytes() > limit(session)) return overflow(session);
-        ask(session);
+        const auto kept = session.kept_bytes();
+        if (kept > least_limit_ && kept > limit(session)) return overflow(session);
+        if (!streams_(session).is_asking) ask_soon(session);
     }
 
     /// Who is away for long finds things better in the offline queue, which all devices of the account share.
     std::uint64_t limit(const Session& session) const {
         return session.link().is_connected ? max_kept_bytes_->bytes : max_waiting_bytes_->bytes;
+    }
+
+    /// Behind all that goes out now: then the answer speaks for all of it.
+    void ask_soon(const Session& session) {
+        if (!to_ask_.empty() && to_ask_.back() == session.jid()) return;
+        if (to_ask_.empty()) host().defer([this] { ask_all(); });
+        to_ask_.push_back(session.jid());
+    }
+
+    void ask_all() {
+        for (const auto& device : std::exchange(to_ask_, {})) {
+            auto* account = host().find_account(device.bare());
+            auto* session = account != nullptr ? account->find(device.resource()) : nullptr;
+            if (session != nullptr && is_enabled(*session) && session->acknowledged() < session->last_number())
+                ask(*session);
+        }
     }
 
     /// One question at a time: the next <r/> follows the answer to the last. So a lone message is confirmed at once,
@@ -256,7 +274,7 @@ private:
         if (stream.is_asking || !session.link().is_connected) return;
         stream.is_asking = true;
         session.arm(ack_timer, *ack_timeout_);
-        session.send_element(request());
+        session.send_element(request);
     }
 
     void missing_ack(Session& session) {
@@ -427,10 +445,12 @@ private:
                                     "the same for a session whose client is away"};
     Option<std::int64_t> max_waiting_{"max_waiting", 8,
                                       "sessions of one account that may wait for their clients at a time"};
+    const std::uint64_t least_limit_ = std::min(max_kept_bytes_->bytes, max_waiting_bytes_->bytes);
 
     Slot<Stream> streams_{"sm-stream"};
     Slot<Ended> ended_{"sm-ended"};
     Slot<Heard> heard_{"sm-heard"};
+    std::vector<Jid> to_ask_;   ///< in this turn
 };
 
 }   // namespace

@@ -135,6 +135,7 @@ std::string shown(const Element& element) {
 TEST(Stanza, shows_what_was_appended_as_if_it_had_come_so) {
     for (const auto* appended :
          {"<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@montague.lit' id='1f'/>", "<r xmlns='urn:r'/>",
+          "<a xmlns='urn:a' x='1'>t<b id='2'><c xmlns='urn:c' by='d'>&lt;u</c>v</b></a>",
           "<a xmlns='urn:a' x='1 &lt; 2'/>", "<a xmlns='urn:a' by='r\xc3\xb3meo@x'/>", "<a by='1' xmlns='urn:a'/>",
           "<a/>", "<a by='1'/>", "<a xmlns=''/>", "<a xmlns='urn:a' xml:lang='de'/>", "<p:a xmlns:p='urn:p'/>",
           "<a xmlns='urn:a'></a>", "<a xmlns='urn:a'>text</a>", "<a xmlns='urn:a'/><b xmlns='urn:b'/>",
