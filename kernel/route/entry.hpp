@@ -33,11 +33,13 @@ struct Entry {
     detail::Trail trail;                     ///< ends when it is accepted
     std::shared_ptr<SessionOrigin> origin;   ///< stays known: see ShardJournal::may_erase
     boost::container::small_vector<Held, 1> held;
+    std::uint32_t place = 0;
     Stored stored = Stored::no;
     bool is_done = false;       ///< a device has acknowledged it, or it was handed to one that can't
     bool is_waiting = false;    ///< counted as waiting
     bool is_gone = false;       ///< nobody wants it any more: not to be written, or to be erased
     bool is_listed = false;     ///< to be looked at by the next commit
+    bool is_fresh = false;      ///< … or the one after that, by its place in the journal's list
     bool is_erasing = false;    ///< it is on its way off the disk
     bool is_accepted = false;   ///< noticed
 

@@ -62,17 +62,17 @@ std::uint64_t ShardJournal::bytes(const Account& account) const noexcept {
 // The key is this process's own, and no two shards have the same.
 std::string ShardJournal::next_id() {
     ++next_id_;
-    std::string id;
-    id.reserve(id_digits);
+    std::array<char, id_key_bytes + sizeof next_id_ + 1> text{};
+    std::memcpy(text.data(), id_key_.data(), id_key_bytes);
+    std::memcpy(text.data() + id_key_bytes, &next_id_, sizeof next_id_);
+    std::array<char, id_digits> id{};
+    auto* digit = id.data();
     for (const char half : {'a', 'b'}) {
-        std::array<char, id_key_bytes + sizeof next_id_ + 1> text{};
-        std::ranges::copy(id_key_, text.begin());
-        std::memcpy(text.data() + id_key_bytes, &next_id_, sizeof next_id_);
         text.back() = half;
         const auto mark = text_hash({text.data(), text.size()});
-        for (unsigned bits = 64; bits > 0; bits -= 4) id += "0123456789abcdef"[mark >> (bits - 4) & 0xf];
+        for (unsigned bits = 64; bits > 0; bits -= 4) *digit++ = "0123456789abcdef"[mark >> (bits - 4) & 0xf];
     }
-    return id;
+    return {id.data(), id.size()};
 }
 
 std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accepted, std::string id) {
@@ -284,6 +284,7 @@ void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
     entry->trail.end();
     if (entry->stored == Entry::Stored::no) {
         cancelled_.add();
+        if (std::exchange(entry->is_fresh, false)) fresh_[entry->place] = nullptr;   // its memory is for the next one
         account.pending.erase(entry->data.sequence);
     } else if (entry->stored == Entry::Stored::yes) {
         erase(entry);
@@ -311,8 +312,11 @@ void ShardJournal::notice(LocalAccount& account, JournalNotice::What what, const
 }
 
 void ShardJournal::list(const EntryPtr& entry) {
-    if (!std::exchange(entry->is_listed, true))
-        (entry->stored == Entry::Stored::no ? fresh_ : listed_).push_back(entry);
+    if (!std::exchange(entry->is_listed, true)) {
+        entry->is_fresh = entry->stored == Entry::Stored::no;
+        entry->place = static_cast<std::uint32_t>(fresh_.size());
+        (entry->is_fresh ? fresh_ : listed_).push_back(entry);
+    }
     schedule();
 }
 

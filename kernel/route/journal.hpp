@@ -102,7 +102,7 @@ private:
                  std::uint64_t after, std::size_t limit);
 
     Shard& shard_;
-    std::vector<EntryPtr> fresh_;           // new since the last window
+    std::vector<EntryPtr> fresh_;           // new since the last window; null: not needed any more
     std::vector<EntryPtr> listed_;          // new before that, or held by others than the disk says
     std::vector<EntryPtr> erasures_;        // on disk, and nobody wants them
     std::vector<LocalSession*> sessions_;   // whose kept form has changed

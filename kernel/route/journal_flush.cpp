@@ -102,7 +102,11 @@ void ShardJournal::flush() {
 }
 
 void ShardJournal::grow_old() {
-    listed_.insert(listed_.end(), std::make_move_iterator(fresh_.begin()), std::make_move_iterator(fresh_.end()));
+    for (auto& entry : fresh_) {
+        if (!entry) continue;
+        entry->is_fresh = false;
+        listed_.push_back(std::move(entry));
+    }
     fresh_.clear();
 }
 

@@ -27,10 +27,8 @@ bool has_its_own_namespace(const Tape& element) noexcept {
 }   // namespace
 
 bool append_plain(Tape& tape, std::string_view xml) {
-    constexpr std::size_t usual_nodes = 8;
     if (tape.nodes.empty() || !shows_its_content(tape)) return false;
-    Tape part;
-    part.nodes.reserve(usual_nodes);
+    static thread_local Tape part;   // keeps its memory: nearly every message that is kept comes by
     if (!PlainParser::read(xml, part) || !has_its_own_namespace(part)) return false;
     const auto nodes = static_cast<std::uint32_t>(tape.nodes.size());
     const auto text = static_cast<std::uint32_t>(tape.text.size());
