@@ -213,6 +213,8 @@ Config configuration() {
     config.set("server", "plugins", "store_memory");
     for (const auto* module : {"sasl", "bind", "stream_management", "roster", "presence"}) config.module(module);
     config.set("limits", "read_rate", "0");
+    config.set("module stream_management", "ack_timeout", "24h");   // who sleeps here does not hear <r/>
+    config.set("module stream_management", "probe_after", "0s");
     return config;
 }
 
