@@ -358,7 +358,8 @@ Later<Result<Nothing>> Instance::run_in_pool(std::function<void()> job) {
     return later;
 }
 
-Time Instance::now() const noexcept { return shard_.kernel.clock->now(); }
+// Until it is live, it may be on another thread than its shard's.
+Time Instance::now() const noexcept { return live_ ? shard_.now() : shard_.kernel.clock->now(); }
 Duration Instance::uptime() const noexcept { return shard_.kernel.clock->steady(); }
 
 std::vector<std::string> Instance::domains() const { return shard_.kernel.settings.server.domains; }

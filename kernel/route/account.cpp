@@ -142,7 +142,7 @@ void LocalAccount::each_row(std::string_view table,
 // --- delivery (RFC 6121 §8.5)
 
 void LocalAccount::arrive(Stanza& stanza) {
-    last_used = shard_.steady();
+    if (sessions_.empty()) last_used = shard_.steady();   // whose last session ends notes that
     dispatch(stanza);
     if (stanza.sequence() != 0) shard_.journal.settle(*this, stanza.sequence());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "module/breadcrumbs.hpp"
 #include "module/failure.hpp"
 #include "module/instance.hpp"
 
@@ -20,7 +21,6 @@ static_assert(!session_events.back().empty() && !account_events.back().empty(), 
 // A handler that throws costs its own stanza. The next handler still runs.
 template <class Handler, class Subject>
 Verdict call(const Handler& h, std::string_view event, Subject& subject, Stanza* stanza, bool& faulted) noexcept {
-    const Breadcrumb here{*h.owner};
     try {
         return h.call(h.self, subject, stanza);
     } catch (const std::exception& e) {
@@ -35,7 +35,10 @@ Verdict call(const Handler& h, std::string_view event, Subject& subject, Stanza*
 template <class Handlers, class Subject>
 Hooks::Outcome walk(const Handlers& handlers, std::string_view event, Subject& subject, Stanza* stanza) noexcept {
     Hooks::Outcome outcome;
+    if (handlers.empty()) return outcome;
+    Breadcrumbs here{handlers.front().owner->home()};
     for (const auto& h : handlers) {
+        here.at(*h.owner);
         if (call(h, event, subject, stanza, outcome.faulted) == Verdict::handled) {
             outcome.handled = true;
             break;

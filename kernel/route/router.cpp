@@ -1,5 +1,7 @@
 // Where a stanza goes (RFC 6120 §8, §10; RFC 6121 §8): the Shard's routing half.
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "module/failure.hpp"
 #include "module/instance.hpp"
@@ -16,6 +18,27 @@ bool is_known_message_type(std::string_view type) noexcept {
 
 bool is_answer(std::string_view iq_type) noexcept { return iq_type == "result" || iq_type == "error"; }
 
+/// What a client wrote in a stanza's start tag. Null: nothing.
+struct Addresses {
+    std::optional<std::string_view> from, to;
+};
+
+Addresses addresses_in(const Tape& tape) noexcept {
+    using Kind = Tape::Kind;
+    Addresses found;
+    for (std::size_t i = 1; i < tape.nodes.size(); ++i) {
+        const auto& node = tape.nodes[i];
+        if (node.kind != Kind::attribute && node.kind != Kind::declaration) break;
+        if (node.kind != Kind::attribute || node.prefix != 0) continue;
+        const auto name = tape.at(node.name);
+        if (name == "to")
+            found.to = tape.at(node.value);
+        else if (name == "from")
+            found.from = tape.at(node.value);
+    }
+    return found;
+}
+
 // Ids of the server's own questions carry the shard that asked.
 constexpr std::string_view question_prefix = "tambo-";
 
@@ -29,8 +52,8 @@ void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanz
     session.count_received(now());
     if (standstill_) [[unlikely]]
         note_wait();
-    const auto root = stanza.xml();
-    const auto from = root.attribute("from");
+    const auto written = addresses_in(std::as_const(stanza).tape());
+    const auto from = written.from.value_or(std::string_view{});
     if (!from.empty() && from != session.jid().text() && from != session.jid().bare_text()) {
         const auto claimed = jids.get(from);   // the same address may be written differently
         if (!claimed || (*claimed != session.jid() && *claimed != session.bare_jid()))
@@ -40,8 +63,8 @@ void Shard::receive(Connection& connection, LocalSession& session, Stanza& stanz
     stanza.set_from(session.jid());
     stanza.set_to({});
     if (stanza.lang().empty() && connection.context() != nullptr) stanza.set_lang(connection.context()->lang);
-    if (root.has_attribute("to")) {
-        auto to = jids.get(root.attribute("to"));
+    if (written.to) {
+        auto to = jids.get(*written.to);
         if (!to) return refuse(session, stanza, to.error());
         stanza.set_to(std::move(*to));
     }

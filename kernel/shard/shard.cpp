@@ -129,6 +129,7 @@ void Shard::schedule_end() {
 // What the ready events of one round produced leaves together: one write per connection, one wake per shard.
 void Shard::end_turn() {
     end_scheduled_ = false;
+    now_.reset();
     shown.clear();
     graveyard_.clear();
     tell_risen();

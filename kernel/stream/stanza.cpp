@@ -8,6 +8,7 @@
 #include "stream/escape.hpp"
 #include "stream/fragment.hpp"
 #include "stream/plain_element.hpp"
+#include "stream/tape_spaces.hpp"
 
 namespace tambo {
 
@@ -73,6 +74,7 @@ Result<void> Stanza::adopt(bool addresses) {
     type_.clear();
     lang_.clear();
     extra_.clear();
+    note_spaces(tape_);
     Result<void> verdict;
     for (std::uint32_t i = 1; i < tape_.nodes.size(); ++i) {
         const auto& node = tape_.nodes[i];
@@ -129,7 +131,7 @@ void Stanza::reread() const {
 
     auto inner = std::move(tape_.inner);
     stale_ = false;
-    if (read_stanza(whole, tape_)) return;
+    if (read_stanza(whole, tape_)) return note_spaces(tape_);
     if (!read_stanza(without_content, tape_)) tape_.clear();
     tape_.inner = std::move(inner);
 }
@@ -140,7 +142,7 @@ void Stanza::set_inner(std::string well_formed_xml) {
 }
 
 void Stanza::append(std::string_view well_formed_xml) {
-    if (!stale_ && append_plain(tape_, well_formed_xml)) return;
+    if (!stale_ && append_plain(tape_, well_formed_xml)) return note_spaces(tape_);
     tape_.inner += well_formed_xml;
     stale_ = true;
 }

@@ -7,6 +7,7 @@
 #include "stream/byte_scan.hpp"
 #include "stream/escape.hpp"
 #include "stream/tape_content.hpp"
+#include "stream/tape_spaces.hpp"
 
 namespace tambo {
 
@@ -206,10 +207,12 @@ Element Element::next() const noexcept {
 Element Element::child(std::string_view name) const noexcept { return child(name, space()); }
 
 Element Element::child(std::string_view name, std::string_view space) const noexcept {
+    if (tape_ == nullptr || (index_ == 0 && has_surely_none(*tape_, space))) return {};
     return ElementWalk::inside(*this, [&](const Tape::Node& node) { return is_named(*tape_, node, name, space); });
 }
 
 Element Element::child_in(std::string_view space) const noexcept {
+    if (tape_ == nullptr || (index_ == 0 && has_surely_none(*tape_, space))) return {};
     return ElementWalk::inside(*this,
                                [&](const Tape::Node& node) { return scan::same(at(*tape_, node.space), space); });
 }

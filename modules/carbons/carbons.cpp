@@ -1,4 +1,5 @@
 // XEP-0280 (1.0.1): every device of a user sees both sides of every conversation.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -130,7 +131,8 @@ private:
     Verdict arriving(Account&, Stanza& stanza) { return strip(stanza); }
 
     static Verdict strip(Stanza& message) {
-        if (!message.is_message() || !carbon_in(message.xml())) return Verdict::pass;
+        if (!message.is_message() || !message.xml().child_in(carbons_space)) return Verdict::pass;   // nearly all
+        if (!carbon_in(message.xml())) return Verdict::pass;
         while (const auto carbon = carbon_in(message.xml())) message.remove(carbon);
         return has_content(message.xml()) ? Verdict::pass : Verdict::handled;
     }
@@ -138,22 +140,25 @@ private:
     // --- §8: what this user says
 
     void sent(Session& session, Stanza& message) {
-        if (!message.is_message() || !is_eligible(message, Direction::sent)) return;
+        auto& account = session.account();
+        // An error about what nobody else saw is nothing to them either.
+        if (!message.is_message() || !others_want(account, &session) || !is_eligible(message, Direction::sent)) return;
         // To oneself: the other devices see it arrive.
-        if (message.to().empty() || message.to().bare_text() == session.bare_jid().text()) return;
+        if (message.to().empty() || message.to().bare_text() == account.jid().text()) return;
         sent_by(session).add(message.to().bare_text(), message.id());
-        for (const auto& device : wanting(session.account()))
-            if (device != session.jid()) copy(session.account(), device, message, Direction::sent);
+        for (const auto& device : wanting(account))
+            if (device != session.jid()) copy(account, device, message, Direction::sent);
     }
 
     // --- §7: what others say to this user
 
     void received(Account& account, Stanza& message) {
         if (!message.is_message()) return;
-        const auto* addressee = message.to().is_full() ? account.find(message.to().resource()) : nullptr;
-        if (message.is_error() ? is_about_a_copied_one(message, account) : is_eligible(message, Direction::received))
-            copy_to_others(account, message, addressee);
-        if (!message.is_error()) remove_private(message);
+        const bool is_error = message.is_error();
+        if (others_want(account) &&
+            (is_error ? is_about_a_copied_one(message, account) : is_eligible(message, Direction::received)))
+            copy_to_others(account, message);
+        if (!is_error) remove_private(message);
     }
 
     /// §6.1: the devices that saw what was sent should see as well that it did not arrive.
@@ -162,7 +167,8 @@ private:
         return sender != nullptr && sent_by(*sender).has(error.from().bare_text(), error.id());
     }
 
-    void copy_to_others(Account& account, const Stanza& message, const Session* addressee) {
+    void copy_to_others(Account& account, const Stanza& message) {
+        const auto* addressee = message.to().is_full() ? account.find(message.to().resource()) : nullptr;
         for (const auto& device : wanting(account)) {
             const auto* session = account.find(device.resource());
             if (session == nullptr || device == message.from() || gets_original(*session, addressee)) continue;
@@ -183,11 +189,18 @@ private:
 
     // --- the copies
 
+    bool wants(Session& session) const { return wishes_.has(session) && wishes_(session).is_enabled; }
+
+    /// Mostly there are none, and nothing further is looked at.
+    bool others_want(Account& account, const Session* sender = nullptr) const {
+        return std::ranges::any_of(account.sessions(), [&](Session* s) { return s != sender && wants(*s); });
+    }
+
     /// By name: sending can end a session.
     std::vector<Jid> wanting(Account& account) const {
         std::vector<Jid> devices;
         for (auto* session : account.sessions())
-            if (wishes_.has(*session) && wishes_(*session).is_enabled) devices.push_back(session->jid());
+            if (wants(*session)) devices.push_back(session->jid());
         return devices;
     }
 

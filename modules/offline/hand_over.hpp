@@ -54,6 +54,8 @@ public:
     };
     /// A device has come, come back, or gone; it goes on, or begins, after this turn.
     void consider(Account& account, Begin from);
+    /// Something is to be handed over. Cheap.
+    bool has_work(const Account& account) const;
     /// While older messages are on their way to where this one goes, it has to wait behind them.
     bool is_in_line(Account& account, const Stanza& message);
     void queued_up(Account& account) { ++hand_overs_(account).appended; }
@@ -70,7 +72,6 @@ private:
     };
 
     void consider_now(Account& account, Begin from);
-    bool has_work(const Account& account) const;
     void stop(Account& account);
     void begin(Account& account, HandOver& state);
     bool is_stale(const HandOver& state) const;

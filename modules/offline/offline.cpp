@@ -58,11 +58,16 @@ private:
 
     /// Before it goes to sessions: where one of them can say that it has the message, it is kept until it does.
     Verdict arriving(Account& account, Stanza& message) {
+        const bool is_found = finds_somebody(account, message);
+        if (is_found && !is_held(account, message)) return Verdict::pass;
         if (!is_to_be_kept(account, message) || hand_overs_.is_in_line(account, message)) return Verdict::pass;
-        if (!finds_somebody(account, message)) return keep(account, message);   // also for the copies that it makes
-        if (std::ranges::any_of(account.sessions(), [&](const Session* s) { return may_hold(*s, message); }))
-            append(account, message);
+        if (!is_found) return keep(account, message);   // also for the copies that it makes
+        append(account, message);
         return Verdict::pass;
+    }
+
+    static bool is_held(Account& account, const Stanza& message) {
+        return std::ranges::any_of(account.sessions(), [&](const Session* s) { return may_hold(*s, message); });
     }
 
     /// Until its client says that it has it: with XEP-0198 of any message, else (XEP-0184) of those that ask for it.
@@ -81,7 +86,9 @@ private:
     }
 
     Verdict queue_up(Account& account, Stanza& message) {
-        if (!is_to_be_kept(account, message) || !hand_overs_.is_in_line(account, message)) return Verdict::pass;
+        if (!hand_overs_.has_work(account) || !is_to_be_kept(account, message) ||
+            !hand_overs_.is_in_line(account, message))
+            return Verdict::pass;
         (void)keep(account, message);
         return Verdict::handled;
     }
@@ -201,6 +208,7 @@ private:
 
     /// XEP-0203 §5: a delay "from" one of our domains is our word, so a client can not bring it along.
     Element forged_delay(const Stanza& message) const {
+        if (!message.xml().child_in(delay_space)) return {};
         for (const auto child : message.xml().children()) {
             if (!child.is("delay", delay_space)) continue;
             const auto from = Jid::parse(child.attribute("from"));

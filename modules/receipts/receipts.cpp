@@ -42,6 +42,7 @@ private:
     /// XEP-0359 §3, rule 2: an id "by" one of our entities was not given by that entity if a client brings it along.
     /// Markers and archives name messages by these ids.
     Element forged_id(const Stanza& message) const {
+        if (!message.xml().child_in(ids_space)) return {};
         for (const auto child : message.xml().children()) {
             if (!child.is("stanza-id", ids_space)) continue;
             const auto by = Jid::parse(child.attribute("by"));

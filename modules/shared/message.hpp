@@ -18,8 +18,9 @@ inline constexpr std::string_view states_space = "http://jabber.org/protocol/cha
 /// Something that its reader would miss, as opposed to what only accompanies a message.
 inline bool is_content(const Element& child) noexcept {
     const auto space = child.space();
+    if (space == ns::client) return child.name() != "thread";   // mostly a body
     if (space == states_space || space == hints_space || space == ids_space || space == delay_space) return false;
-    return !child.is("thread", ns::client) && !child.is("private", carbons_space);
+    return !child.is("private", carbons_space);
 }
 
 inline bool has_content(const Element& message) noexcept {

@@ -153,13 +153,8 @@ bool Ticks::may_tell(const Account& account, const News& news) const {
 // --- lives
 
 void Ticks::begin(Account& account, const Stanza& message) {
-    if (message.is_error()) return;
-    bool says_something = false, is_hidden = false;
-    for (const auto child : message.xml().children()) {
-        says_something = says_something || is_content(child);
-        is_hidden = is_hidden || forbids_traces(child);
-    }
-    if (says_something) lives_.begin(account.jid(), message.from(), message.id(), now()).is_hidden = is_hidden;
+    if (message.is_error() || !has_content(message.xml())) return;
+    lives_.begin(account.jid(), message.from(), message.id(), now()).is_hidden = wants_no_trace(message);
 }
 
 /// The life of a message that is arriving in this turn; null if it has none.

@@ -26,7 +26,7 @@ Life& Lives::begin(const Jid& account, const Jid& from, std::string_view id, Tim
         behind_.push_back(none);
     }
     const auto index = static_cast<std::uint32_t>(next_);
-    next_ = (next_ + 1) % most_;
+    next_ = next_ + 1 < most_ ? next_ + 1 : 0;
     take_out(index);
     auto& life = lives_[index];
     life.account = account;

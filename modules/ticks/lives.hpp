@@ -57,7 +57,10 @@ public:
     void set_sequence(Life& life, std::uint64_t sequence);
     Life* find(const Jid& account, std::uint64_t sequence) noexcept;
     /// Null if there is none.
-    Life* newest() noexcept { return lives_.empty() ? nullptr : &lives_[(next_ + lives_.size() - 1) % lives_.size()]; }
+    Life* newest() noexcept {
+        if (lives_.empty()) return nullptr;
+        return next_ > 0 ? &lives_[next_ - 1] : &lives_.back();
+    }
     /// The last one, among the newest few, that `is_meant` names.
     template <class F>
     Life* find_last(F is_meant) {

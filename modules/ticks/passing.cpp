@@ -32,6 +32,7 @@ bool says_something(const Stanza& message) {
 
 /// Most messages have none, and pass with this one look.
 bool has_tick(const Stanza& message) {
+    if (!message.xml().child_in(markers_space) && !message.xml().child_in(receipts_space)) return false;
     for (const auto child : message.xml().children())
         if (is_tick(child)) return true;
     return false;

@@ -82,6 +82,7 @@ bool forbids_traces(const Element& child) noexcept {
 }
 
 bool wants_no_trace(const Stanza& message) {
+    if (!message.xml().child_in(shared::hints_space)) return false;
     for (const auto child : message.xml().children())
         if (forbids_traces(child)) return true;
     return false;

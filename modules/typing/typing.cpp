@@ -57,7 +57,7 @@ private:
     void said(Session& session, Stanza& message) {
         if (!message.is_message() || !is_one_to_one(message) || message.to().empty()) return;
         const auto state = message.xml().child_in(states_space);
-        if (!state && !has_content(message.xml())) return;
+        if (!state && (!is_typing(session) || !has_content(message.xml()))) return;
         Records peers{session.slot(slot_peers)};
         peers.erase(message.to().bare_text());
         if (state.name() == "composing" && ttl_->count() > 0) remember(peers, session, message);

@@ -7,6 +7,7 @@
 
 #include "one_shard.hpp"
 #include "route/account.hpp"
+#include "server/crash_note.hpp"
 
 namespace {
 
@@ -110,6 +111,26 @@ TEST_F(HooksTest, end_the_walk_with_the_first_who_handled_it) {
     enter({"after", priority::late});
     EXPECT_EQ(fire(), (Names{"before", "judge"}));
     EXPECT_TRUE(outcome_.handled);
+}
+
+TEST_F(HooksTest, name_each_module_while_it_runs_and_then_whoever_ran_before) {
+    struct Witness final : Module {
+        explicit Witness(Names& seen) : seen_(seen) {}
+        void wire(Wiring& w) override { w.on<&Witness::look>(Event::stanza_in, this); }
+        void look(Session&, Stanza&) { seen_.emplace_back(on_this_thread.module); }
+        Names& seen_;
+    };
+    Names seen;
+    for (const auto* name : {"first", "second"})
+        hooks_.merge(house_.make(name, [&seen] { return new Witness{seen}; }).wires());
+    const ThreadCrumb outer{"outer"};
+    const auto entries = house_.shard().entries.load();
+    fire();
+    EXPECT_EQ(seen, (Names{"first", "second"}));
+    EXPECT_STREQ(on_this_thread.module, "outer");
+    EXPECT_EQ(house_.shard().crumb.load(), nullptr);
+    EXPECT_EQ(house_.shard().running, nullptr);
+    EXPECT_EQ(house_.shard().entries.load(), entries + 2) << "the watchdog tells two calls from one";
 }
 
 TEST_F(HooksTest, go_on_after_one_who_only_watches) {

@@ -216,3 +216,34 @@ TEST(Stanza, can_be_copied_and_moved_with_all_it_owns) {
     EXPECT_EQ(moved.body(), "one");
     EXPECT_EQ(first.body(), "two");
 }
+
+TEST(Stanza, finds_its_children_whatever_was_done_to_it) {
+    auto message = parsed("<message><body>hi</body><x xmlns='urn:x'><y xmlns='urn:y'/></x></message>");
+    const auto has = [&message](std::string_view name, std::string_view space) {
+        const bool is_there = message.has(name, space);
+        EXPECT_EQ(is_there, static_cast<bool>(message.xml().child_in(space))) << space;
+        return is_there;
+    };
+    EXPECT_TRUE(has("body", ns::client));
+    EXPECT_TRUE(has("x", "urn:x"));
+    EXPECT_FALSE(has("y", "urn:y"));
+    EXPECT_TRUE(message.child("x", "urn:x").child("y", "urn:y"));
+    EXPECT_FALSE(has("private", "urn:xmpp:carbons:2"));
+
+    message.append("<private xmlns='urn:xmpp:carbons:2'/>");
+    EXPECT_TRUE(has("private", "urn:xmpp:carbons:2"));
+    const auto copy = message;
+    message.remove(message.child("private", "urn:xmpp:carbons:2"));
+    EXPECT_FALSE(has("private", "urn:xmpp:carbons:2"));
+    EXPECT_TRUE(has("x", "urn:x"));
+    EXPECT_TRUE(copy.has("private", "urn:xmpp:carbons:2"));
+
+    message.set_inner("<z xmlns='urn:z'/>");
+    EXPECT_TRUE(has("z", "urn:z"));
+    EXPECT_FALSE(has("x", "urn:x"));
+
+    message.tape() = parsed("<message><a xmlns='urn:a'/></message>").tape();   // as a codec does
+    ASSERT_TRUE(message.adopt());
+    EXPECT_TRUE(has("a", "urn:a"));
+    EXPECT_FALSE(has("z", "urn:z"));
+}
