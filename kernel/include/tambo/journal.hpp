@@ -52,10 +52,12 @@ public:
     /// that. From then on the stanza is the entry's: it carries the sequence (Stanza::sequence), and so do its copies.
     /// If the store refuses it, its sender gets resource-constraint. Returns the sequence.
     virtual std::uint64_t append(Account& account, Stanza& message, Time accepted, std::string id) = 0;
-    /// What waits behind `after`, oldest first, with every append before this call.
+    /// What waits behind `after`, oldest first, with every append before this call; and among it, with their holders,
+    /// entries that sessions hold and nobody has acknowledged: a device that has just come may be the first to read
+    /// them. `holders` of what waits is empty.
     virtual Later<Result<std::vector<JournalEntry>>> read(Account& account, std::uint64_t after, std::size_t limit) = 0;
-    /// An entry that waits (read() gave it in this turn) as a stanza to be sent to sessions of its account now. Nothing
-    /// if it does not wait any more: dropped, or taken up by somebody else. Follow with Session::send(), then
+    /// An entry that read() gave in this turn, as a stanza to be sent to sessions of its account now; who holds it is
+    /// not sent it again. Nothing if it is done by now: dropped, or acknowledged. Follow with Session::send(), then
     /// set_down().
     virtual std::optional<Stanza> take_up(Account& account, const JournalEntry& entry) = 0;
     /// The sessions were chosen: if none took the stanza, it waits again.

@@ -49,6 +49,8 @@ struct JournalEntry {
     /// Who sent it, if that is a session that can be resumed here, and as which of its stanzas: what such a client
     /// sends again after a crash is recognised by it.
     std::uint64_t origin = 0, origin_number = 0;
+    /// A last one that is Holder{} stands for no device: one has acknowledged the entry, so it does not wait again. It
+    /// stays for the others that hold it, or for its sender, who may send it again (origin).
     std::vector<Holder> holders;
 };
 
@@ -98,7 +100,8 @@ public:
     virtual void erase(Space, std::string_view table, std::string_view owner, std::string_view key) = 0;
     virtual Rows list(Space, std::string_view table, std::string_view owner) = 0;
     virtual std::vector<ResidentRow> load(std::string_view owner) = 0;   ///< all resident rows
-    /// Owners that have a row in that table, in order, behind `after`.
+    /// Owners that have a row in that table, in order, behind `after`. Space::items, "journal": those that have entries
+    /// in their journal, in an order of the driver's own.
     virtual std::vector<std::string> owners(Space, std::string_view table, std::string_view after,
                                             std::size_t limit) = 0;
 
