@@ -74,8 +74,8 @@ void Outbox::each_written(const std::function<void(const Stanza&)>& see) const {
 std::vector<Stanza> Outbox::take_loose() {
     std::vector<Stanza> loose;
     for (const auto& kept : kept_) {
-        if (kept.entry) continue;
-        if (auto stanza = Stanza::parse(text(kept))) loose.push_back(std::move(*stanza));
+        if (kept.entry || !kept.own) continue;
+        if (auto stanza = Stanza::parse(kept.own->xml)) loose.push_back(std::move(*stanza));
     }
     return loose;
 }
