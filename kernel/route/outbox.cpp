@@ -9,8 +9,11 @@ namespace {
 
 constexpr std::uint64_t overhead_bytes = 256;   // of one stanza in memory, about
 
+// As it was sent, or as the journal has it; one of them is there.
 const std::string& text(const Outbox::Kept& kept) noexcept {
-    return !kept.own || kept.own->xml.empty() ? kept.entry->data.stanza : kept.own->xml;
+    static const std::string nothing;
+    if (kept.own && !kept.own->xml.empty()) return kept.own->xml;
+    return kept.entry ? kept.entry->data.stanza : nothing;
 }
 
 }   // namespace
@@ -74,8 +77,8 @@ void Outbox::each_written(const std::function<void(const Stanza&)>& see) const {
 std::vector<Stanza> Outbox::take_loose() {
     std::vector<Stanza> loose;
     for (const auto& kept : kept_) {
-        if (kept.entry || !kept.own) continue;
-        if (auto stanza = Stanza::parse(kept.own->xml)) loose.push_back(std::move(*stanza));
+        if (kept.entry) continue;
+        if (auto stanza = Stanza::parse(text(kept))) loose.push_back(std::move(*stanza));
     }
     return loose;
 }
