@@ -42,8 +42,7 @@ class Server:
 
     def start(self):
         self.stop()
-        self.pid = self._call("start").splitlines()[-1]
-        time.sleep(0.5)
+        self.pid = self._call("start").splitlines()[-1]   # which returns when it listens and has its accounts
 
     def stop(self):
         self._call("stop")
