@@ -1,5 +1,6 @@
 #include "net/listener.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <cerrno>
@@ -20,18 +21,17 @@ using boost::asio::ip::tcp;
 constexpr Duration pause_when_exhausted{100};   // out of descriptors: trying again at once would only burn the CPU
 constexpr int at_once = 64;                     // of those who come
 
+// A socket that listens hands its options to those that it accepts: Linux copies it for them. All are set, since the
+// socket may be a parent's, which an earlier configuration has used.
 void tune(int socket, const LimitSettings& limits) {
-    const int on = 1;
-    ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (limits.keepalive.count() > 0) {
-        ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-        const int seconds = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(limits.keepalive).count());
-        ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
-    }
-    if (limits.send_timeout.count() > 0) {
-        const auto patience = static_cast<unsigned>(limits.send_timeout.count());
-        ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof patience);
-    }
+    const auto set = [socket](int level, int name, int value) {
+        ::setsockopt(socket, level, name, &value, sizeof value);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    const auto idle = std::chrono::ceil<std::chrono::seconds>(limits.keepalive).count();
+    set(SOL_SOCKET, SO_KEEPALIVE, idle > 0 ? 1 : 0);
+    if (idle > 0) set(IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(idle));
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(std::max(limits.send_timeout, Duration{0}).count()));
 }
 
 std::string text_of(const sockaddr& peer) {
@@ -66,6 +66,7 @@ Listener::Listener(Kernel& kernel, const ListenerSettings& settings, const std::
 void Listener::add(tcp::acceptor acceptor) {
     acceptor.native_non_blocking(true);
     port_ = acceptor.local_endpoint().port();
+    tune(acceptor.native_handle(), kernel_.settings.limits);
     doors_.push_back(std::make_unique<Door>(Door{std::move(acceptor)}));
 }
 
@@ -116,7 +117,6 @@ void Listener::welcome(int descriptor, const sockaddr& peer) {
     auto& shard = *kernel_.shards[next_++ % kernel_.shards.size()];
     auto address = text_of(peer);
     if (address.empty() || !kernel_.gate.admit(Origin::parse(address), shard.steady())) return;
-    tune(descriptor, kernel_.settings.limits);
     auto connection = std::make_shared<Connection>(shard, std::move(transport), entrance_, std::move(address));
     shard.post([connection] { connection->open(); });
 }

@@ -17,6 +17,7 @@ StoreService::Front::Front(StoreService& service, Post post)
 StoreService::Front::~Front() {
     line_->close();
     *alive_ = false;
+    if (is_wake_due_) service_.wake();
 }
 
 void StoreService::Front::send(Weight weight, Job job, Answer answer) {
@@ -31,9 +32,21 @@ void StoreService::Front::send(Weight weight, Job job, Answer answer) {
     Request request{std::move(job), line_, std::move(settle), weight.bytes, weight.writes};
     if (service_.offer(request)) {
         if (number > 0) last_accepted_ = number;
-        return;
+        return wake_later();
     }
     line_->post([settled = std::move(request.answer)] { settled(std::string{overloaded}); });
+}
+
+// All that the shard does now asks first: waking the thread for each question would make it answer each by itself, with
+// two switches between the threads where they share a core. Each front wakes for its own: a shard that hangs must not
+// keep the others waiting.
+void StoreService::Front::wake_later() {
+    if (std::exchange(is_wake_due_, true)) return;
+    line_->post([this, alive = alive_] {
+        if (!*alive) return;
+        is_wake_due_ = false;
+        service_.wake();
+    });
 }
 
 /// Answers come in the order of their numbers, except that a refusal overtakes what was accepted before it.

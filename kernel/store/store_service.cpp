@@ -52,16 +52,17 @@ bool StoreService::Impl::offer(Request& request) {
     ++waiting_requests_;
     waiting_bytes_ += request.bytes;
     queue_.push_back(std::move(request));
-    if (queue_.size() == 1) wake_.notify_one();
     return true;
 }
 
 void StoreService::Impl::push(Request request) {
-    const std::lock_guard lock{mutex_};
-    ++waiting_requests_;
-    waiting_bytes_ += request.bytes;
-    queue_.push_back(std::move(request));
-    wake_.notify_one();
+    {
+        const std::lock_guard lock{mutex_};
+        ++waiting_requests_;
+        waiting_bytes_ += request.bytes;
+        queue_.push_back(std::move(request));
+    }
+    wake();
 }
 
 StoreService::Figures StoreService::Impl::figures() const {
@@ -85,10 +86,11 @@ bool StoreService::ready() const noexcept { return impl_->ready(); }
 StoreService::Figures StoreService::figures() const { return impl_->figures(); }
 
 bool StoreService::offer(Request& request) { return impl_->offer(request); }
+void StoreService::wake() noexcept { impl_->wake(); }
 
 void StoreService::submit(Job job, Post post, Answer answer, bool writes) {
     Request request{std::move(job), std::make_shared<Line>(std::move(post)), std::move(answer), 0, writes};
-    if (offer(request)) return;
+    if (offer(request)) return wake();
     request.line->post([answer = std::move(request.answer)] { answer(std::string{overloaded}); });
 }
 

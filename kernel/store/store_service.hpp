@@ -71,6 +71,7 @@ private:
     class Line;
     class Impl;
     bool offer(Request& request);   ///< false: too much waits, and the request is as it was
+    void wake() noexcept;           ///< must follow, sooner or later
     std::unique_ptr<Impl> impl_;
 };
 
@@ -136,6 +137,7 @@ private:
     template <class T, class F>
     Later<Result<T>> ask(Weight weight, F job);
     void send(Weight weight, Job job, std::function<void(const std::string&)> answer);
+    void wake_later();
     void answered(std::uint64_t number, bool accepted, const std::string& error);
     void tell_waiting(std::uint64_t failed, const std::string& error);
 
@@ -153,6 +155,7 @@ private:
     std::uint64_t last_failed_ = 0;
     std::string last_error_;
     std::deque<Waiting> waiting_;   // `until` never falls
+    bool is_wake_due_ = false;
     std::shared_ptr<bool> alive_;   // shared with the answers under way; touched on the shard's thread only
 };
 

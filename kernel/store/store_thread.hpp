@@ -29,6 +29,7 @@ public:
     void use(const StoreFactory& factory, const char* crumb);
     bool ready() const noexcept { return ready_.load(std::memory_order_acquire); }
     bool offer(Request& request);
+    void wake() noexcept { wake_.notify_one(); }
     void push(Request request);
     Figures figures() const;
 

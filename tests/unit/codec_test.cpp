@@ -106,6 +106,28 @@ TEST(XmlCodec, keeps_nothing_for_a_stream_with_a_usual_header) {
 }
 
 // RFC 6120 §4.8, §4.9.3
+TEST(XmlCodec, hears_in_a_header_that_comes_again_what_it_heard_at_first) {
+    Talk talk;
+    const auto say = [&](std::string_view attributes) {
+        talk.stream = {};
+        talk.header = {};
+        talk.hear(header_with(attributes));
+        const auto& [to, from, id, version, lang] = talk.header;
+        const auto* context = talk.stream.context();
+        return to + "|" + from + "|" + id + "|" + version + "|" + lang + "|" +
+               (context != nullptr ? context->lang : "-");
+    };
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(say(" to='a' version='1.0'"), "a|||1.0||-");
+        EXPECT_EQ(say(" to='a' version='1.0'"), "a|||1.0||-");
+        EXPECT_EQ(say(" to='b' version='1.0'"), "b|||1.0||-");
+        EXPECT_EQ(say(" to='b' version='1.0' xml:lang='de'"), "b|||1.0|de|de");
+        EXPECT_EQ(say(" to='b' version='1.0' from='c@b'"), "b|c@b||1.0||-");
+    }
+    EXPECT_FALSE(talk.refused);
+    EXPECT_EQ(talk.heard.size(), 10U);
+}
+
 TEST(XmlCodec, refuses_headers_with_the_condition_that_the_rfc_names) {
     const std::string streams = "http://etherx.jabber.org/streams";
     EXPECT_EQ(refusal("<stream:stream xmlns='jabber:client' xmlns:stream='urn:wrong'>"), invalid_namespace);
