@@ -100,6 +100,7 @@ void escape_attribute_to(std::string& out, std::string_view value) { escape_from
 
 std::size_t escaped_attribute_size(std::string_view value) noexcept {
     auto size = value.size();
+    if (needs_no_escape(value)) return size;
     for (const char c : value)
         if (care[static_cast<unsigned char>(c)] >= Care::attribute) size += escaped(c).size() - 1;
     return size;

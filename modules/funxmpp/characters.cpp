@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "tables.hpp"
+#include "words.hpp"
 
 namespace tambo::funxmpp {
 
@@ -73,7 +74,7 @@ const unsigned char* behind_ncname(const unsigned char* at, const unsigned char*
     return at == begin ? nullptr : at;
 }
 
-/// Are all of them plain? Words overlap rather than leave a rest.
+/// Are all of them plain? Pieces overlap rather than leave a rest.
 bool is_all_plain(const unsigned char* at, std::size_t size) noexcept {
     if (size < 8) {
         std::array<unsigned char, 8> padded;
@@ -81,10 +82,15 @@ bool is_all_plain(const unsigned char* at, std::size_t size) noexcept {
         for (std::size_t i = 0; i < size; ++i) padded[i] = at[i];
         return is_plain(padded.data());
     }
+    if (size >= block_bytes) {
+        const auto* const text = reinterpret_cast<const char*>(at);
+        const auto is_odd = [&](std::size_t i) { return has_yes(block(text + i) < ' '); };   // beyond ASCII is below 0
+        for (std::size_t i = 0; i + block_bytes < size; i += block_bytes)
+            if (is_odd(i)) return false;
+        return !is_odd(size - block_bytes);
+    }
     const auto* const last = at + size - 8;
-    for (; at < last; at += 8)
-        if (!is_plain(at)) return false;
-    return is_plain(last);
+    return is_plain(at) && is_plain(last);
 }
 
 }   // namespace

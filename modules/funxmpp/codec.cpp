@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,27 +34,39 @@ Codec::Decoded refused(Fault fault) {
     return {.kind = Codec::Kind::error, .condition = condition_of(fault), .text = to_string(fault)};
 }
 
-/// A direction's slots, out of the kernel's bytes and back into them, whatever happens in between.
+/// A direction's slots, where the kernel keeps them.
 class Borrowed {
 public:
     Borrowed(Dialect dialect, Codec::Stream& stream, std::string StreamMemory::* direction) {
         if (dialect != Dialect::page) return;
-        memory_ = &stream.make_memory();
-        memory_->version = Slots::layout_version;
-        direction_ = direction;
-        slots_ = Slots{std::move(memory_->*direction_)};
+        auto& memory = stream.make_memory();
+        memory.version = Slots::layout_version;
+        slots_.emplace(memory.*direction);
     }
-    ~Borrowed() {
-        if (memory_ != nullptr) memory_->*direction_ = std::move(slots_).release();
-    }
-    Borrowed(const Borrowed&) = delete;
-    Borrowed& operator=(const Borrowed&) = delete;
-    Slots* get() noexcept { return memory_ != nullptr ? &slots_ : nullptr; }
+    Slots* get() noexcept { return slots_ ? &*slots_ : nullptr; }
 
 private:
-    StreamMemory* memory_ = nullptr;
-    std::string StreamMemory::* direction_ = nullptr;
-    Slots slots_;
+    std::optional<Slots> slots_;
+};
+
+/// The content of the stanza that came last, as it was written. Most stanzas leave the server with the content that
+/// they came with, some of them several times.
+class Carried {
+public:
+    /// `inner`: the same content as XML. Nobody is sent more than XML would have taken.
+    void set(std::string_view encoded, std::string_view inner) {
+        constexpr std::size_t most = 16384;
+        const bool is_worth_it = !encoded.empty() && encoded.size() <= inner.size() && inner.size() <= most;
+        inner_ = is_worth_it ? inner : std::string_view{};
+        encoded_ = is_worth_it ? encoded : std::string_view{};
+    }
+    /// What says the same as this XML; empty if it is not known.
+    std::string_view find(std::string_view inner) const noexcept {
+        return inner == inner_ ? std::string_view{encoded_} : std::string_view{};
+    }
+
+private:
+    std::string inner_, encoded_;
 };
 
 class FunXmppCodec final : public Codec {
@@ -112,7 +125,10 @@ public:
                 break;
         }
         if (!write_inner(tape, limits.bytes)) return refused(Fault::text_too_large);
-        if (XmlReader::is_self_contained(tape)) return {.kind = Kind::stanza};
+        if (XmlReader::is_self_contained(tape)) {
+            if (dialect_ == Dialect::page) carried_.set(decoder_.content(), tape.inner);
+            return {.kind = Kind::stanza};
+        }
         std::string whole;
         write_xml(tape, whole);
         return reader_.read(whole, limits.bytes, tape);
@@ -138,12 +154,15 @@ public:
     }
 
     bool write(std::string& out, const Stanza& stanza, Stream& stream) override {
+        Usual usual;
+        const auto attributes = collect(stanza, usual);
+        const auto tag = tag_of(stanza);
+        if (const auto encoded = carried_.find(stanza.inner()); !encoded.empty())
+            return in_a_frame(out, stream,
+                              [&](Slots* slots) { return encoder_.encode(tag, attributes, encoded, out, slots); });
         const auto& content = stanza.inner().empty() ? nothing_ : tape_of(stanza);
-        collect(stanza);
-        const bool is_foreign = stanza.kind() == Stanza::Kind::other && !stanza.tape().nodes.empty();
-        const auto tag = is_foreign ? stanza.tape().at(stanza.tape().nodes.front().name) : stanza.name();
         return in_a_frame(out, stream,
-                          [&](Slots* slots) { return encoder_.encode(tag, attributes_, content, out, slots); });
+                          [&](Slots* slots) { return encoder_.encode(tag, attributes, content, out, slots); });
     }
     bool write_element(std::string& out, std::string_view xml, Stream& stream) override {
         if (reader_.read(xml, xml.size(), element_).kind != Kind::stanza) return false;
@@ -169,18 +188,30 @@ private:
         return stanza.tape();
     }
 
+    Name tag_of(const Stanza& stanza) const noexcept {
+        const auto& tape = stanza.tape();
+        if (stanza.kind() != Stanza::Kind::other) return tags_[static_cast<std::size_t>(stanza.kind())];
+        return tape.nodes.empty() ? stanza.name() : tape.at(tape.nodes.front().name);
+    }
+
+    using Usual = std::array<Attribute, 5>;
+
     /// The attributes of a stanza, which it keeps apart from its tape.
-    void collect(const Stanza& stanza) {
-        attributes_.clear();
-        const auto add = [&](std::string_view name, std::string_view value) {
-            if (!value.empty()) attributes_.push_back({name, value});
+    std::span<const Attribute> collect(const Stanza& stanza, Usual& usual) {
+        std::size_t count = 0;
+        const auto add = [&](const Name& name, std::string_view value) {
+            if (!value.empty()) usual[count++] = {name, value};
         };
-        add("from", stanza.from().text());
-        add("to", stanza.to().text());
-        add("id", stanza.id());
-        add("type", stanza.type());
-        add("xml:lang", stanza.lang());
-        if (!stanza.extra().empty()) collect_extra(stanza.extra());
+        add(from_, stanza.from().text());
+        add(to_, stanza.to().text());
+        add(id_, stanza.id());
+        add(type_, stanza.type());
+        add(lang_, stanza.lang());
+        const auto attributes = std::span{usual}.first(count);
+        if (stanza.extra().empty()) return attributes;
+        attributes_.assign(attributes.begin(), attributes.end());
+        collect_extra(stanza.extra());
+        return attributes_;
     }
     // Rare, and text; so a parser reads it.
     void collect_extra(const std::string& extra) {
@@ -194,8 +225,9 @@ private:
             if (node.kind == Tape::Kind::attribute)
                 attributes_.push_back({name, extra_.at(node.value)});
             else
-                attributes_.push_back({names_.emplace_back(name.empty() ? "xmlns" : "xmlns:" + std::string{name}),
-                                       extra_.at(node.value)});
+                attributes_.push_back(
+                    {std::string_view{names_.emplace_back(name.empty() ? "xmlns" : "xmlns:" + std::string{name})},
+                     extra_.at(node.value)});
         }
     }
 
@@ -220,9 +252,13 @@ private:
     const Policy policy_;
     Decoder decoder_;
     Encoder encoder_;
+    const std::array<Name, 3> tags_{encoder_.known("message"), encoder_.known("presence"), encoder_.known("iq")};
+    const Name from_ = encoder_.known("from"), to_ = encoder_.known("to"), id_ = encoder_.known("id"),
+               type_ = encoder_.known("type"), lang_ = encoder_.known("xml:lang");
     XmlReader reader_;
     const Tape nothing_;
     Tape element_, extra_;   // reused
+    Carried carried_;
     std::vector<Attribute> attributes_;
     std::vector<std::string> names_;
 };

@@ -51,26 +51,13 @@ Decoded Decoder::run(std::string_view payload, Tape& tape, Slots* slots) {
     root_space_ = stream_space_ = xml_space_ = {};
     bindings_.clear();
     verdict_ = {.kind = Decoded::Kind::node};
+    content_ = {};
     const bool is_good = payload.size() <= most_text ? (dialect_ != Dialect::md || unwrap()) && tree()
                                                      : refuse(Fault::frame_too_large, 0);
     if (!is_good) verdict_.kind = Decoded::Kind::error;
+    if (!is_good || uses_slots_) content_ = {};
     tape.text.resize(verdict_.kind == Decoded::Kind::end ? 0 : written_);
     return verdict_;
-}
-
-// Text is written past the string's back, which would check and terminate at every piece; it is cut to size at the end.
-void Decoder::open_text() {
-    auto& text = tape_->text;
-    text.resize_and_overwrite(text.capacity(), [](char*, std::size_t size) { return size; });
-    text_ = text.data();
-    written_ = 0;
-}
-
-void Decoder::grow(std::size_t bytes) {
-    auto& text = tape_->text;
-    const auto wanted = 2 * (written_ + bytes + token_padding);
-    text.resize_and_overwrite(wanted, [](char*, std::size_t size) { return size; });
-    text_ = text.data();
 }
 
 bool Decoder::tree() {
@@ -121,6 +108,10 @@ bool Decoder::node() {
         tape_->nodes[element].space = space;
     else if (!is_raw_ && !resolve(element, space, where))
         return false;
+    if (element == 0) {
+        uses_slots_ = false;
+        if (size % 2 == 0) content_ = {at_, left()};
+    }
     if (size % 2 == 0) return content(element, space, bindings);
     close(element, bindings);
     return true;
@@ -199,8 +190,7 @@ bool Decoder::attribute(std::uint32_t element, std::uint32_t nth) {
 
 bool Decoder::is_new(Tape::Span name, std::uint32_t nth, std::uint32_t where) {
     for (std::uint32_t i = 0; i < nth; ++i)
-        if (names_[i].length == name.length && at(names_[i]) == at(name))
-            return refuse(Fault::duplicate_attribute, where);
+        if (is_same(at(names_[i]), at(name))) return refuse(Fault::duplicate_attribute, where);
     names_[nth] = name;
     return true;
 }

@@ -53,6 +53,10 @@ public:
     Decoded decode(std::string_view payload, Tape& tape, Slots* slots = nullptr);
     Decoded decode_raw(std::string_view payload, Tape& tape, Slots* slots = nullptr);
 
+    /// The content of the node that was read last, as it is in the payload: it means the same in any other payload of
+    /// the dialect. Empty if there is none, or if it takes or defines slots. Good as long as the payload.
+    std::string_view content() const noexcept { return content_; }
+
 private:
     struct Level {
         std::uint32_t element, left, bindings;
@@ -96,15 +100,10 @@ private:
     }
     bool check_name(const Text& text, std::uint32_t where, std::uint16_t& prefix);
     bool string(Text& text, Part part) {
+        if (left() == 0 || !wire::is_token(static_cast<std::uint8_t>(*at_))) return no_short_token(text, part);
         const auto start = written_;
         const auto where = here();
-        const auto kind = left() > 0 ? static_cast<std::uint8_t>(*at_) : wire::null;
-        if (wire::is_token(kind)) {
-            ++at_;
-            if (!token(text, kind, where)) return false;
-        } else if (kind != wire::literal8 || !short_literal(text)) {
-            return other_string(text, part);
-        }
+        if (!token(text, byte(), where)) return false;
         text.span = {start, written_ - start};
         return written_ <= limits_.text || refuse(Fault::text_too_large, where);
     }
@@ -114,19 +113,8 @@ private:
         append(*text.token);
         return true;
     }
-    /// The usual literal: whole, and copied in one piece of fixed size if it fits into that.
-    bool short_literal(Text& text) {
-        constexpr std::uint32_t head = 2, piece = token_padding;
-        if (left() < head + piece) return false;
-        const auto length = static_cast<std::uint8_t>(at_[1]);
-        if (length > piece) return false;
-        make_room(piece);
-        std::memcpy(text_ + written_, at_ + head, piece);
-        written_ += length;
-        at_ += head + length;
-        text.is_literal = true;
-        return true;
-    }
+    bool no_short_token(Text& text, Part part);
+    bool short_literal(Text& text);
     bool other_string(Text& text, Part part);
     bool page_token(Text& text, std::uint8_t page, Part part, std::uint32_t where);
     bool form(std::uint8_t kind, Part part, std::uint32_t where);
@@ -162,14 +150,17 @@ private:
     void append(const Token& token) {
         make_room(token.length);
         const char* from = tables_.at(token).data();
-        for (std::size_t i = 0; i < token.length; i += token_padding)
-            std::memcpy(text_ + written_ + i, from + i, token_padding);   // of known size, so it is two instructions
+        std::memcpy(text_ + written_, from, token_padding);   // of known size, so it is two instructions
+        for (std::size_t i = token_padding; i < token.length; i += token_padding)
+            std::memcpy(text_ + written_ + i, from + i, token_padding);
         written_ += token.length;
     }
     void make_room(std::size_t bytes) {
-        if (written_ + bytes + token_padding > tape_->text.size()) grow(bytes);
+        if (written_ + bytes > room_) [[unlikely]]
+            grow(bytes);
     }
     void grow(std::size_t bytes);
+    void take_room(std::size_t bytes);
     void open_text();
     Tape::Span keep(std::string_view text);
     Tape::Node& add(Tape::Kind kind);
@@ -186,9 +177,12 @@ private:
     Tape* tape_ = nullptr;
     char* text_ = nullptr;        // the tape's text: all of its memory while this reads, then what was written
     std::uint32_t written_ = 0;   // bytes of it
+    std::size_t room_ = 0;        // bytes that fit into it, the padding aside
     Slots* slots_ = nullptr;
     bool is_raw_ = false;
     Decoded verdict_;
+    bool uses_slots_ = false;   // the content of the payload's own node
+    std::string_view content_;
     std::uint32_t depth_ = 0, nodes_ = 0;
     Tape::Span root_space_{}, stream_space_{}, xml_space_{};
     std::uint32_t declared_ = 0, prefixed_ = 0;   // declarations and prefixed attributes of this element

@@ -26,6 +26,7 @@ bool Decoder::page_form(std::uint8_t kind, Part part, std::uint32_t where) {
 }
 
 bool Decoder::slot(std::uint32_t where) {
+    uses_slots_ = true;
     std::uint32_t number_of_slot = 0;
     if (!number(number_of_slot, 1)) return false;
     if (slots_ == nullptr || number_of_slot >= Slots::count || slots_->at(number_of_slot).empty())
@@ -36,6 +37,7 @@ bool Decoder::slot(std::uint32_t where) {
 
 // `ef 01 fa romeo ef 00 im.example.com` defines a domain on the way; deeper than that it can't go.
 bool Decoder::define(Part part, std::uint32_t where) {
+    uses_slots_ = true;
     std::uint32_t slot = 0;
     if (!number(slot, 1)) return false;
     const bool is_inside = part == Part::defined || part == Part::defined_half;

@@ -7,7 +7,44 @@
 
 namespace tambo::funxmpp {
 
-/// All but the tokens of one byte.
+// Text is written past the string's back, which would check and terminate at every piece; it is cut to size at the end.
+void Decoder::open_text() {
+    written_ = 0;
+    take_room(tape_->text.capacity());
+}
+
+void Decoder::grow(std::size_t bytes) { take_room(2 * (written_ + bytes + token_padding)); }
+
+void Decoder::take_room(std::size_t bytes) {
+    auto& text = tape_->text;
+    text.resize_and_overwrite(bytes, [](char*, std::size_t size) { return size; });
+    text_ = text.data();
+    room_ = bytes - std::min(bytes, token_padding);
+}
+
+bool Decoder::no_short_token(Text& text, Part part) {
+    const auto start = written_;
+    const auto where = here();
+    const bool is_literal = left() > 0 && static_cast<std::uint8_t>(*at_) == wire::literal8;
+    if (!is_literal || !short_literal(text)) return other_string(text, part);
+    text.span = {start, written_ - start};
+    return written_ <= limits_.text || refuse(Fault::text_too_large, where);
+}
+
+/// The usual literal: whole, and copied in one piece of fixed size if it fits into that.
+bool Decoder::short_literal(Text& text) {
+    constexpr std::uint32_t head = 2, piece = token_padding;
+    if (left() < head + piece) return false;
+    const auto length = static_cast<std::uint8_t>(at_[1]);
+    if (length > piece) return false;
+    make_room(piece);
+    std::memcpy(text_ + written_, at_ + head, piece);
+    written_ += length;
+    at_ += head + length;
+    text.is_literal = true;
+    return true;
+}
+
 bool Decoder::other_string(Text& text, Part part) {
     const auto where = here();
     if (left() == 0) return refuse(Fault::truncated, where);

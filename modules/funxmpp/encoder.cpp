@@ -39,7 +39,7 @@ Shape shape_of(const Tape& tape, std::uint32_t element) noexcept {
 
 }   // namespace
 
-void Encoder::begin(std::string& out, Slots* slots) {
+void Encoder::begin(Appending& out, Slots* slots) {
     out_ = &out;
     slots_ = dialect_ == Dialect::page ? slots : nullptr;
     fits_ = true;
@@ -47,19 +47,19 @@ void Encoder::begin(std::string& out, Slots* slots) {
 }
 
 bool Encoder::encode(const Tape& tape, std::string& out, Slots* slots) {
-    begin(out, slots);
+    Appending end{out};
+    begin(end, slots);
     for (std::uint32_t i = 0; i < tape.nodes.front().next && fits_;) i = node(tape, i);
     return fits_;
 }
 
-bool Encoder::encode(std::string_view tag, std::span<const Attribute> attributes, const Tape& content, std::string& out,
+bool Encoder::encode(Name tag, std::span<const Attribute> attributes, const Tape& content, std::string& out,
                      Slots* slots) {
-    begin(out, slots);
+    Appending end{out};
+    begin(end, slots);
     const auto shape = content.nodes.empty() ? Shape{} : shape_of(content, 0);
     const auto items = shape.elements + shape.texts;
-    list(1 + 2 * attributes.size() + (items > 0 ? 1 : 0));
-    name(tag);
-    for (const auto& each : attributes) attribute(each, true);
+    start(tag, attributes, items > 0);
     if (items == 0) return fits_;
     if (items == 1 && shape.texts == 1) {
         this->content(content.nodes[shape.text], content.at(content.nodes[shape.text].value));
@@ -70,8 +70,24 @@ bool Encoder::encode(std::string_view tag, std::span<const Attribute> attributes
     return fits_;
 }
 
+bool Encoder::encode(Name tag, std::span<const Attribute> attributes, std::string_view encoded_content,
+                     std::string& out, Slots* slots) {
+    Appending end{out};
+    begin(end, slots);
+    start(tag, attributes, true);
+    end.put(encoded_content);
+    return fits_;
+}
+
+void Encoder::start(Name tag, std::span<const Attribute> attributes, bool has_content) {
+    list(1 + 2 * attributes.size() + (has_content ? 1 : 0));
+    put(tag);
+    for (const auto& each : attributes) attribute(each, true);
+}
+
 bool Encoder::encode_start(std::span<const Attribute> attributes, std::string& out, Slots* slots) {
-    begin(out, slots);
+    Appending end{out};
+    begin(end, slots);
     list(1 + 2 * attributes.size());
     byte(wire::stream_start);
     for (const auto& each : attributes) attribute(each, false);
@@ -79,7 +95,8 @@ bool Encoder::encode_start(std::span<const Attribute> attributes, std::string& o
 }
 
 bool Encoder::encode_start(const Tape& tape, std::string& out, Slots* slots) {
-    begin(out, slots);
+    Appending end{out};
+    begin(end, slots);
     const auto attributes = shape_of(tape, 0).attributes;
     list(1 + 2 * std::size_t{attributes});
     byte(wire::stream_start);
@@ -88,7 +105,8 @@ bool Encoder::encode_start(const Tape& tape, std::string& out, Slots* slots) {
 }
 
 void Encoder::encode_end(std::string& out) {
-    begin(out, nullptr);
+    Appending end{out};
+    begin(end, nullptr);
     list(1);
     byte(wire::stream_end);
 }
@@ -126,8 +144,8 @@ void Encoder::attribute(const Tape& tape, const Tape::Node& node, bool is_of_sta
 }
 
 void Encoder::attribute(const Attribute& said, bool is_of_stanza) {
-    const bool is_address = is_of_stanza && (said.name == "to" || said.name == "from");
-    name(said.name);
+    const bool is_address = is_of_stanza && (said.name.text == "to" || said.name.text == "from");
+    put(said.name);
     value(said.value, is_address ? Place::address : Place::value);
 }
 
@@ -143,7 +161,7 @@ void Encoder::declared_name(std::string_view prefix) {
         return name({whole.data(), length});
     }
     literal_header(length);
-    out_->append(declaration).append(":").append(prefix);
+    for (const auto piece : {declaration, std::string_view{":"}, prefix}) out_->put(piece);
 }
 
 void Encoder::text_node(std::string_view text) {
@@ -160,98 +178,6 @@ void Encoder::content(const Tape::Node& node, std::string_view text) {
         return value(text, Place::value);
     }
     literal(text);
-}
-
-// --- strings
-
-void Encoder::list(std::size_t size) {
-    constexpr std::size_t most8 = 0xff, most16 = 0xffff;
-    fits_ = fits_ && size <= most16;
-    byte(size <= most8 ? wire::list8 : wire::list16);
-    number(size, size <= most8 ? 1 : 2);
-}
-
-void Encoder::name(std::string_view said) {
-    if (!token(said)) literal(said);
-}
-
-void Encoder::value(std::string_view said, Place place) {
-    if (token(said) || (dialect_ == Dialect::md && device_jid(said))) return;
-    if (dialect_ == Dialect::page ? page_jid(said, place) : jid(said, place)) return;
-    if (!packed(said)) literal(said);
-}
-
-void Encoder::part(std::string_view said, Place place) {
-    if (token(said) || slot(said)) return;
-    if (place == Place::address && slots_ != nullptr && said.size() <= Slots::max_bytes) define(said);
-    if (!packed(said)) literal(said);
-}
-
-void Encoder::literal(std::string_view bytes) {
-    literal_header(bytes.size());
-    out_->append(bytes);
-}
-
-void Encoder::literal_header(std::size_t length) {
-    constexpr std::size_t most8 = 0xff, most20 = 0xf'ffff, most24 = 0xff'ffff, most31 = 0x7fff'ffff;
-    const bool is_md = dialect_ == Dialect::md;
-    if (length <= most8) {
-        byte(wire::literal8);
-        number(length, 1);
-    } else if (length <= (is_md ? most20 : most24)) {
-        byte(wire::literal24);
-        number(length, 3);
-    } else {
-        fits_ = fits_ && is_md && length <= most31;
-        byte(wire::literal32);
-        number(length, 4);
-    }
-}
-
-void Encoder::number(std::size_t value, unsigned bytes) {
-    while (bytes-- > 0) byte(value >> (8 * bytes));
-}
-
-bool Encoder::token(std::string_view said) {
-    const auto index = tables_.find(said);
-    if (index == Tables::none) return false;
-    if (index >= 256) byte(wire::first_page + index / 256 - 1);
-    byte(index % 256);
-    return true;
-}
-
-/// Exactly one "@" with something on both sides; a resource stays with the server.
-bool Encoder::jid(std::string_view said, Place place) {
-    const auto at = said.find('@');
-    if (at == 0 || at == std::string_view::npos || at + 1 == said.size() || said.find('@', at + 1) != said.npos)
-        return false;
-    byte(wire::jid);
-    part(said.substr(0, at), Place::value);
-    part(said.substr(at + 1), place);
-    return true;
-}
-
-bool Encoder::packed(std::string_view said) {
-    if (!packs_ || said.empty()) return false;
-    if (dialect_ == Dialect::page && uuid(said)) return true;
-    if (nibbles(said, wire::nibbles, wire::nibble_alphabet)) return true;
-    if (dialect_ == Dialect::classic) return false;
-    if (nibbles(said, wire::hex, wire::upper_alphabet)) return true;
-    if (dialect_ != Dialect::page) return false;
-    return nibbles(said, wire::page::lower_hex, wire::lower_alphabet) || base64(said);
-}
-
-bool Encoder::nibbles(std::string_view said, std::uint8_t kind, std::string_view alphabet) {
-    constexpr std::uint8_t padding = 0xf;
-    if (said.size() > wire::most_packed) return false;
-    for (const char c : said)
-        if (c == '\0' || alphabet.find(c) == alphabet.npos) return false;
-    const bool is_odd = said.size() % 2 != 0;
-    byte(kind);
-    byte((said.size() + 1) / 2 | (is_odd ? wire::odd_count : 0U));
-    for (std::size_t i = 0; i < said.size(); i += 2)
-        byte(alphabet.find(said[i]) << 4U | (i + 1 < said.size() ? alphabet.find(said[i + 1]) : padding));
-    return true;
 }
 
 // --- multi-device

@@ -52,33 +52,16 @@ bool Encoder::page_jid(std::string_view said, Place place) {
 
 namespace {
 
-constexpr std::uint8_t no_digit = 0xff;
-
-constexpr std::array<std::uint8_t, 256> digits_of(std::string_view alphabet) noexcept {
-    std::array<std::uint8_t, 256> table{};
-    table.fill(no_digit);
-    for (std::size_t i = 0; i < alphabet.size(); ++i)
-        table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
-    return table;
-}
-
-constexpr auto hex_digits = digits_of(wire::lower_alphabet);
-constexpr auto base64_digits = digits_of(wire::base64_alphabet);
-
-std::uint8_t digit(const std::array<std::uint8_t, 256>& table, char c) noexcept {
-    return table[static_cast<unsigned char>(c)];
-}
-
 /// Canonical base64: padded, and no bit set that says nothing. `bytes` becomes what it stands for.
 bool is_base64(std::string_view said, std::size_t& bytes) noexcept {
     if (said.empty() || said.size() % 4 != 0) return false;
     const std::size_t padding = said.ends_with("==") ? 2 : said.ends_with('=') ? 1 : 0;
     const auto digits = said.substr(0, said.size() - padding);
     for (const char c : digits)
-        if (digit(base64_digits, c) == no_digit) return false;
+        if (wire::digit(wire::base64_digits, c) == wire::no_digit) return false;
     const unsigned unused = padding == 2 ? 0xf : padding == 1 ? 0x3 : 0;
     bytes = said.size() / 4 * 3 - padding;
-    return (digit(base64_digits, digits.back()) & unused) == 0;
+    return (wire::digit(wire::base64_digits, digits.back()) & unused) == 0;
 }
 
 }   // namespace
@@ -89,12 +72,12 @@ bool Encoder::uuid(std::string_view said) {
     const char* at = said.data();
     for (std::size_t i = 0; i < bytes.size(); ++i) {
         if (wire::is_behind_hyphen(i) && *at++ != '-') return false;
-        const auto high = digit(hex_digits, *at++), low = digit(hex_digits, *at++);
-        if (high == no_digit || low == no_digit) return false;
+        const auto high = wire::digit(wire::lower_digits, *at++), low = wire::digit(wire::lower_digits, *at++);
+        if (high == wire::no_digit || low == wire::no_digit) return false;
         bytes[i] = static_cast<char>(high << 4U | low);
     }
     byte(wire::page::uuid);
-    out_->append(bytes.data(), bytes.size());
+    out_->put({bytes.data(), bytes.size()});
     return true;
 }
 
@@ -106,7 +89,8 @@ bool Encoder::base64(std::string_view said) {
     number(left, left <= most8 ? 1 : 3);
     for (std::size_t i = 0; i < said.size(); i += 4) {
         std::size_t four = 0;
-        for (const char c : said.substr(i, 4)) four = four << 6U | (c == '=' ? 0U : digit(base64_digits, c));
+        for (const char c : said.substr(i, 4))
+            four = four << 6U | (c == '=' ? 0U : wire::digit(wire::base64_digits, c));
         for (unsigned shift = 16; left > 0; shift -= 8) {
             byte(four >> shift);
             --left;

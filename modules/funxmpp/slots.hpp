@@ -6,7 +6,8 @@
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <utility>
+
+#include "words.hpp"
 
 namespace tambo::funxmpp {
 
@@ -22,22 +23,27 @@ public:
     static constexpr std::uint32_t none = count;
     static constexpr std::uint32_t layout_version = 1;
 
-    Slots() = default;
-    /// What another one gave by release(), of the same layout.
-    explicit Slots(std::string bytes) noexcept : bytes_(std::move(bytes)) {}
-    std::string release() && noexcept { return std::move(bytes_); }
+    Slots() noexcept : bytes_(&own_) {}
+    /// Those in `kept`: bytes of the same layout, or none yet. They stay there.
+    explicit Slots(std::string& kept) noexcept : bytes_(&kept) {}
+    Slots(const Slots& other) : own_(*other.bytes_), bytes_(&own_) {}
+    Slots& operator=(const Slots& other) {
+        if (this != &other) *bytes_ = *other.bytes_;
+        return *this;
+    }
+    ~Slots() = default;
 
     /// Empty if nothing was defined there.
     std::string_view at(std::uint32_t slot) const noexcept {
         if (slot >= known()) return {};
         const auto entry = this->entry(slot);
-        return std::string_view{bytes_}.substr(texts() + entry.offset, entry.length);
+        return {bytes_->data() + texts() + entry.offset, entry.length};
     }
     void define(std::uint32_t slot, std::string_view text) {
         make_known(slot);
         forget(entry(slot));
-        const auto offset = bytes_.size() - texts();
-        bytes_.append(text);
+        const auto offset = bytes_->size() - texts();
+        bytes_->append(text);
         set(slot, {0, static_cast<std::uint16_t>(offset), static_cast<std::uint16_t>(text.size())});
         touch(slot);
     }
@@ -48,8 +54,10 @@ public:
     std::uint32_t find(std::string_view text) noexcept {
         if (text.empty()) return none;
         const auto all = known();
+        const char* const said = bytes_->data() + place(all);
         for (std::uint32_t slot = 0; slot < all; ++slot) {
-            if (entry(slot).length != text.size() || at(slot) != text) continue;
+            const auto entry = this->entry(slot);
+            if (entry.length != text.size() || !is_same({said + entry.offset, entry.length}, text)) continue;
             touch(slot);
             return slot;
         }
@@ -82,14 +90,14 @@ private:
     template <class T>
     T read(std::size_t where) const noexcept {
         T value;
-        std::memcpy(&value, bytes_.data() + where, sizeof value);
+        std::memcpy(&value, bytes_->data() + where, sizeof value);
         return value;
     }
     template <class T>
     void write(std::size_t where, const T& value) noexcept {
-        std::memcpy(bytes_.data() + where, &value, sizeof value);
+        std::memcpy(bytes_->data() + where, &value, sizeof value);
     }
-    Head head() const noexcept { return bytes_.empty() ? Head{} : read<Head>(0); }
+    Head head() const noexcept { return bytes_->empty() ? Head{} : read<Head>(0); }
     std::uint32_t known() const noexcept { return head().known; }
     std::size_t texts() const noexcept { return place(known()); }
     static std::size_t place(std::uint32_t slot) noexcept { return sizeof(Head) + slot * sizeof(Entry); }
@@ -98,16 +106,16 @@ private:
     std::uint32_t used(std::uint32_t slot) const noexcept { return slot < known() ? entry(slot).used : 0; }
 
     void make_known(std::uint32_t slot) {
-        if (bytes_.empty()) bytes_.assign(sizeof(Head), '\0');
+        if (bytes_->empty()) bytes_->assign(sizeof(Head), '\0');
         auto head = this->head();
         if (slot < head.known) return;
-        bytes_.insert(place(head.known), (slot + 1 - head.known) * sizeof(Entry), '\0');
+        bytes_->insert(place(head.known), (slot + 1 - head.known) * sizeof(Entry), '\0');
         head.known = slot + 1;
         write(0, head);
     }
     void forget(const Entry& gone) noexcept {
         if (gone.length == 0) return;
-        bytes_.erase(texts() + gone.offset, gone.length);
+        bytes_->erase(texts() + gone.offset, gone.length);
         for (std::uint32_t slot = 0; slot < known(); ++slot) {
             auto entry = this->entry(slot);
             if (entry.offset <= gone.offset) continue;
@@ -133,7 +141,8 @@ private:
         head.turn = 1;
     }
 
-    std::string bytes_;
+    std::string own_;
+    std::string* bytes_;
 };
 
 }   // namespace tambo::funxmpp

@@ -45,7 +45,7 @@ struct Tables {
         if (said.size() > longest) return none;
         const auto hash = token_hash(said);
         const auto index = slots[token_slot(hash, displacements[hash & (displacement_count - 1)], slot_count)];
-        return at(tokens[index]) == said && !said.empty() ? index : none;
+        return is_same(at(tokens[index]), said) && !said.empty() ? index : none;
     }
 };
 

@@ -1,9 +1,11 @@
 // The hash of the token tables; the generator and the library have to agree on it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "words.hpp"
 
 namespace tambo::funxmpp {
 
@@ -16,15 +18,10 @@ inline std::uint64_t token_hash(std::string_view text) noexcept {
     };
     std::uint64_t hash = text.size() * mixer;
     const char* at = text.data();
-    std::size_t left = text.size();
-    for (; left >= 8; at += 8, left -= 8) {
-        std::uint64_t word = 0;
-        std::memcpy(&word, at, 8);
-        hash = mix(hash, word);
-    }
-    std::uint64_t tail = 0;
-    std::memcpy(&tail, at, left);
-    return mix(mix(hash, tail), mixer);
+    const auto size = text.size();
+    if (size < 8) return mix(mix(hash, short_word(at, size)), mixer);
+    for (std::size_t i = 0; i + 8 < size; i += 8) hash = mix(hash, word<std::uint64_t>(at + i));
+    return mix(mix(hash, word<std::uint64_t>(at + size - 8)), mixer);   // words overlap rather than leave a rest
 }
 
 /// Where a token with this hash would stand in a table of `slots` (a power of two), given its bucket's displacement.

@@ -37,6 +37,22 @@ inline constexpr std::string_view nibble_alphabet{"0123456789-.\0\0\0\0", 16};
 inline constexpr std::string_view upper_alphabet = "0123456789ABCDEF", lower_alphabet = "0123456789abcdef";
 inline constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// The value of each character in an alphabet; `no_digit` for the others.
+using Digits = std::array<std::uint8_t, 256>;
+inline constexpr std::uint8_t no_digit = 0xff;
+
+constexpr Digits digits_of(std::string_view alphabet) noexcept {
+    Digits table{};
+    table.fill(no_digit);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+        if (alphabet[i] != '\0') table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    return table;
+}
+inline constexpr auto nibble_digits = digits_of(nibble_alphabet), upper_digits = digits_of(upper_alphabet),
+                      lower_digits = digits_of(lower_alphabet), base64_digits = digits_of(base64_alphabet);
+
+constexpr std::uint8_t digit(const Digits& digits, char c) noexcept { return digits[static_cast<unsigned char>(c)]; }
+
 inline constexpr std::uint8_t odd_count = 0x80;   ///< in the count byte of packed strings
 inline constexpr std::size_t most_packed = 127;   ///< characters that writers pack
 inline constexpr std::size_t uuid_bytes = 16, uuid_characters = 36;

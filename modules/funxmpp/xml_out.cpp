@@ -1,8 +1,11 @@
 #include "xml_out.hpp"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <string_view>
+
+#include "appending.hpp"
+#include "words.hpp"
 
 namespace tambo::funxmpp {
 
@@ -18,6 +21,14 @@ constexpr auto care = [] {
     for (const char c : {'\n', '\t'}) table[static_cast<unsigned char>(c)] = Care::attribute;
     return table;
 }();
+
+/// Is there, among sixteen characters, one below the space or one of ' " < > &? Two pairs of these differ by one bit.
+bool may_need_care(const char* text) noexcept {
+    static_assert(('&' | 1) == '\'' && ('<' | 2) == '>');
+    const auto said = block(text);
+    const auto is_control = (said >= 0) & (said < ' ');
+    return has_yes(is_control | (said == '"') | ((said | 1) == '\'') | ((said | 2) == '>'));
+}
 
 std::string_view escaped(char c) noexcept {
     switch (c) {
@@ -40,49 +51,30 @@ std::string_view escaped(char c) noexcept {
     }
 }
 
-/// Appends to a string through a pointer into all of its memory; cut to size when it goes.
-class Appending {
-public:
-    explicit Appending(std::string& out) : out_(out), size_(out.size()) { resize(out.capacity()); }
-    ~Appending() { out_.resize(size_); }
-    Appending(const Appending&) = delete;
-    Appending& operator=(const Appending&) = delete;
-
-    std::size_t size() const noexcept { return size_; }
-    void put(std::string_view text) {
-        make_room(text.size());
-        std::memcpy(at_ + size_, text.data(), text.size());
-        size_ += text.size();
-    }
-    void put(char c) {
-        make_room(1);
-        at_[size_++] = c;
-    }
-    void escaped_text(std::string_view text, Care least) {
-        make_room(text.size());
-        for (std::size_t i = 0; i < text.size(); ++i) {
-            if (care[static_cast<unsigned char>(text[i])] < least) {
-                at_[size_++] = text[i];
-                continue;
-            }
-            put(escaped(text[i]));
-            make_room(text.size() - i);
+/// Where in `text`, from `at` on, something stands that is not written as it is; its end if nowhere.
+std::size_t find_care(std::string_view text, std::size_t at, Care least) noexcept {
+    while (at < text.size()) {
+        const bool is_long = text.size() >= block_bytes;
+        const auto begin = is_long ? std::min(at, text.size() - block_bytes) : at;   // the last one overlaps
+        if (is_long && !may_need_care(text.data() + begin)) {
+            at = begin + block_bytes;
+            continue;
         }
+        for (const auto end = std::min(at + block_bytes, text.size()); at < end; ++at)
+            if (care[static_cast<unsigned char>(text[at])] >= least) return at;
     }
+    return at;
+}
 
-private:
-    void make_room(std::size_t bytes) {
-        if (size_ + bytes > out_.size()) resize(2 * (size_ + bytes));
+void put_escaped(Appending& out, std::string_view text, Care least) {
+    for (std::size_t kept = 0;;) {
+        const auto at = find_care(text, kept, least);
+        out.put(text.substr(kept, at - kept));
+        if (at == text.size()) return;
+        out.put(escaped(text[at]));
+        kept = at + 1;
     }
-    void resize(std::size_t bytes) {
-        out_.resize_and_overwrite(bytes, [](char*, std::size_t size) { return size; });
-        at_ = out_.data();
-    }
-
-    std::string& out_;
-    std::size_t size_;
-    char* at_ = nullptr;
-};
+}
 
 /// "<name a='b'" of one element; returns the index of what follows its attributes.
 std::uint32_t write_tag(const Tape& tape, std::uint32_t element, Appending& out) {
@@ -97,7 +89,7 @@ std::uint32_t write_tag(const Tape& tape, std::uint32_t element, Appending& out)
         out.put(is_declaration ? node.name.length > 0 ? " xmlns:" : " xmlns" : " ");
         out.put(tape.at(node.name));
         out.put("='");
-        out.escaped_text(tape.at(node.value), Care::attribute);
+        put_escaped(out, tape.at(node.value), Care::attribute);
         out.put('\'');
     }
     return i;
@@ -129,7 +121,7 @@ bool write_inner(Tape& tape, std::size_t max_bytes) {
             write_end(tape, closed, out);
             closed.end = static_cast<std::uint32_t>(out.size());
         } else if (tape.nodes[i].kind == Kind::text) {
-            out.escaped_text(tape.at(tape.nodes[i].value), Care::always);
+            put_escaped(out, tape.at(tape.nodes[i].value), Care::always);
             i = tape.nodes[i].next;
         } else {
             auto& opened = tape.nodes[i];

@@ -2,10 +2,11 @@
 // over and over, without sockets, threads or time. What one message costs between a read and a write, whatever the
 // machine does meanwhile:
 //
-//   path_bench [--messages N] [--batch N]      prints allocations and CPU time per message
+//   path_bench [--messages N] [--batch N] [--wire xml|funxmpp]      prints allocations and CPU time per message
 //   valgrind --tool=callgrind --collect-atstart=no --toggle-collect='exchange*' path_bench --messages 20000
 //
 // A batch is what one read brings.
+#include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -22,6 +24,11 @@
 #include <tambo/server.hpp>
 
 #include "../funxmpp/allocations.hpp"
+#include "decoder.hpp"
+#include "encoder.hpp"
+#include "framing.hpp"
+#include "slots.hpp"
+#include "xml_out.hpp"
 
 namespace {
 
@@ -32,6 +39,7 @@ constexpr Duration patience{60'000};
 
 struct Wishes {
     std::size_t messages = 20'000, batch = 10;
+    bool funxmpp = false;   // with the page
 };
 
 /// It is always the same moment.
@@ -59,19 +67,77 @@ Config configuration() {
     return config;
 }
 
+/// How a client writes: as it says it.
+class Wire {
+public:
+    virtual ~Wire() = default;
+    virtual std::string header() {
+        return "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+               "to='localhost'>";
+    }
+    virtual std::string element(std::string_view xml) { return std::string{xml}; }
+    virtual std::string read(std::string_view bytes) { return std::string{bytes}; }   ///< as XML
+};
+
+/// In frames, from the first byte.
+class FunXmppWire final : public Wire {
+public:
+    std::string header() override {
+        in_ = out_ = {};   // a stream begins, or begins anew
+        std::string bytes{std::exchange(has_begun_, true) ? std::string_view{} : funxmpp::prologue(dialect)};
+        constexpr std::array<funxmpp::Attribute, 2> attributes{{{"to", "localhost"}, {"version", "1.0"}}};
+        frame(bytes, [&] { return encoder_.encode_start(attributes, bytes, &out_); });
+        return bytes;
+    }
+    std::string element(std::string_view xml) override {
+        std::string bytes;
+        const auto tape = parse_xml(xml).value();
+        frame(bytes, [&] { return encoder_.encode(tape, bytes, &out_); });
+        return bytes;
+    }
+    std::string read(std::string_view bytes) override {
+        std::string xml;
+        received_ += bytes;
+        for (;;) {
+            const auto found = funxmpp::find_frame(received_, dialect, most);
+            if (found.state != funxmpp::Found::State::whole) return xml;
+            if (decoder_.decode(found.payload, tape_, &in_).kind == funxmpp::Decoded::Kind::node &&
+                funxmpp::write_inner(tape_, most))
+                funxmpp::write_xml(tape_, xml);
+            received_.erase(0, found.used);
+        }
+    }
+
+private:
+    static constexpr auto dialect = funxmpp::Dialect::page;
+    static constexpr std::size_t most = 0xf'ffff;
+
+    template <class Encode>
+    static void frame(std::string& bytes, Encode&& encode) {
+        const auto opened = funxmpp::open_frame(bytes);
+        if (!encode() || !funxmpp::close_frame(bytes, opened, dialect, most))
+            throw std::runtime_error{"more than FunXMPP can say"};
+    }
+
+    funxmpp::Slots in_, out_;
+    funxmpp::Encoder encoder_{dialect};
+    funxmpp::Decoder decoder_{dialect};
+    Tape tape_;
+    std::string received_;
+    bool has_begun_ = false;
+};
+
 /// A client that looks at nothing once it is in.
 class User {
 public:
-    User(Server& server, std::string_view name) : server_(server), pipe_(server.connect_in_process()) {
+    User(Server& server, std::string_view name, std::unique_ptr<Wire> wire)
+        : server_(server), pipe_(server.connect_in_process()), wire_(std::move(wire)) {
         if (!server.add_user(fmt::format("{}@localhost", name), "secret")) throw std::runtime_error{"no account"};
-        constexpr std::string_view header =
-            "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
-            "to='localhost'>";
-        say(header);
+        put(wire_->header());
         hear("</stream:features>");
         say(fmt::format("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{}</auth>", plain(name)));
         hear("<success");
-        say(header);
+        put(wire_->header());
         hear("</stream:features>");
         say("<iq type='set' id='b'><bind "
             "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>here</resource></bind></iq>");
@@ -80,17 +146,25 @@ public:
         hear("<presence");
     }
 
-    void say(std::string_view xml) {
-        if (!pipe_.write_all(xml, patience)) throw std::runtime_error{"the server has closed"};
+    /// As it is once the addresses have been said.
+    std::string again(const std::vector<std::string>& stanzas) {
+        std::string words;
+        for (const auto& each : stanzas) say(each);
+        for (const auto& each : stanzas) words += wire_->element(each);
+        return words;
+    }
+    void put(std::string_view bytes) {
+        if (!pipe_.write_all(bytes, patience)) throw std::runtime_error{"the server has closed"};
     }
     std::size_t hear_all() { return pipe_.read().size(); }
 
 private:
+    void say(std::string_view xml) { put(wire_->element(xml)); }
     void hear(std::string_view words) {
         std::string heard;
         while (heard.find(words) == std::string::npos) {
             server_.poll(Duration{1});
-            heard += pipe_.read();
+            heard += wire_->read(pipe_.read());
             if (pipe_.at_end()) throw std::runtime_error{"the server has closed: " + heard};
         }
     }
@@ -111,14 +185,16 @@ private:
 
     Server& server_;
     Pipe pipe_;
+    std::unique_ptr<Wire> wire_;
 };
 
-std::string batch_for(std::string_view name, std::size_t count) {
-    std::string words;
+std::vector<std::string> batch_for(std::string_view name, std::size_t count) {
+    std::vector<std::string> stanzas;
     for (std::size_t i = 0; i < count; ++i)
-        words += fmt::format("<message type='chat' to='{}@localhost/here' id='m{:08x}'><body>{}</body></message>", name,
-                             i, std::string(body_bytes, 'x'));
-    return words;
+        stanzas.push_back(
+            fmt::format("<message type='chat' to='{}@localhost/here' id='m{:08x}'><body>{}</body></message>", name, i,
+                        std::string(body_bytes - 1, 'x') + '.'));   // no base64, as most that people say
+    return stanzas;
 }
 
 void settle(Server& server) {
@@ -133,8 +209,8 @@ void settle(Server& server) {
                                        std::string_view to_other, std::size_t rounds) {
     std::size_t heard = 0;
     for (std::size_t i = 0; i < rounds; ++i) {
-        one.say(to_other);
-        other.say(to_one);
+        one.put(to_other);
+        other.put(to_one);
         settle(server);
         heard += one.hear_all() + other.hear_all();
     }
@@ -146,6 +222,10 @@ namespace {
 Wishes read_wishes(const std::vector<std::string_view>& words) {
     Wishes wishes;
     for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
+        if (words[i] == "--wire") {
+            wishes.funxmpp = words[i + 1] == "funxmpp";
+            continue;
+        }
         std::size_t n = 0;
         std::from_chars(words[i + 1].data(), words[i + 1].data() + words[i + 1].size(), n);
         if (n == 0) throw std::runtime_error{fmt::format("{} takes a number", words[i])};
@@ -153,6 +233,11 @@ Wishes read_wishes(const std::vector<std::string_view>& words) {
         if (words[i] == "--batch") wishes.batch = n;
     }
     return wishes;
+}
+
+std::unique_ptr<Wire> wire(const Wishes& wishes) {
+    if (wishes.funxmpp) return std::make_unique<FunXmppWire>();
+    return std::make_unique<Wire>();
 }
 
 void run(const Wishes& wishes) {
@@ -164,13 +249,17 @@ void run(const Wishes& wishes) {
     Server server{configuration(), std::move(options)};
     server.start();
     {
-        User romeo{server, "ro"}, juliet{server, "ju"};
-        const auto to_romeo = batch_for("ro", wishes.batch), to_juliet = batch_for("ju", wishes.batch);
+        User romeo{server, "ro", wire(wishes)}, juliet{server, "ju", wire(wishes)};
+        const auto to_romeo = juliet.again(batch_for("ro", wishes.batch)),
+                   to_juliet = romeo.again(batch_for("ju", wishes.batch));
+        settle(server);
+        romeo.hear_all();
+        juliet.hear_all();
         const auto rounds = wishes.messages / (2 * wishes.batch);
         constexpr std::size_t warming = 1000;   // pools fill
         for (std::size_t i = 0; i < warming; ++i) {
-            romeo.say(to_juliet);
-            juliet.say(to_romeo);
+            romeo.put(to_juliet);
+            juliet.put(to_romeo);
             settle(server);
             if (romeo.hear_all() < to_juliet.size() || juliet.hear_all() < to_romeo.size())
                 throw std::runtime_error{"messages are missing"};

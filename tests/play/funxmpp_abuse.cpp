@@ -190,6 +190,28 @@ TEST(FunXmppSizes, what_fits_into_no_frame_ends_the_stream_that_cannot_say_it_an
     }
 }
 
+// 59 is "message", a5 "to", 12 "body". Who reads this has nothing in slot 3f.
+TEST(FunXmppContent, says_the_same_to_others_whatever_it_is_written_with) {
+    const auto stage = play::in_process({.threads = 1});   // content goes on as it came, where both are on one shard
+    for (const auto* user : {"romeo", "juliet", "abram"}) stage->add_user(user, "secret");
+    play::Client romeo{"romeo", "r", "localhost"}, juliet{"juliet", "j", "localhost"};
+    romeo.connect(std::make_unique<play::FunXmppWire>(stage->connect(), Dialect::page, Entry::direct), silent);
+    juliet.connect(stage->connect(), silent);
+    Abram abram{*stage, Dialect::page};
+    const auto literal = [](std::string_view text) {
+        return "\xfc"s + static_cast<char>(text.size()) + std::string{text};
+    };
+    const auto say = [&](play::Client& to, const std::string& body) {
+        abram.wire->write_raw(framed("\xf8\x04\x59\xa5\xef\x3f" + literal(to.jid()) + "\xf8\x01\xf8\x02" + body));
+        return to.receive().child("body")->text;
+    };
+    for (auto* to : {&romeo, &juliet}) {
+        EXPECT_EQ(say(*to, "\x12\xee\x3f"), to->jid()) << "takes a slot";
+        EXPECT_EQ(say(*to, literal("body") + literal("good & well")), "good & well") << "no token where there is one";
+        EXPECT_EQ(say(*to, "\x12\xff\x02\x12\x34"), "1234") << "packed";
+    }
+}
+
 TEST(FunXmppPolicy, nobody_begins_in_binary_without_tls_where_plaintext_is_not_allowed) {
     const auto stage = play::in_process({});   // its listener has STARTTLS, and nothing in the clear
     sockaddr_in address{};

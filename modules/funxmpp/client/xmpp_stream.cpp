@@ -51,7 +51,7 @@ std::string xml_header(const Header& header) {
         "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'";
     for (const auto& [name, value] : attributes_of(header)) {
         if (value.empty()) continue;
-        out.append(" ").append(name).append("='");
+        out.append(" ").append(name.text).append("='");
         escape_to(out, value);
         out += '\'';
     }
