@@ -24,10 +24,8 @@ Connection::Connection(Shard& shard, std::unique_ptr<Transport> transport, std::
       address_(std::move(address)),
       origin_(Origin::parse(address_)),
       wire_(&shard.wires.front()) {
-    const auto& limits = shard.kernel.settings.limits;
-    allowance_ = static_cast<std::int64_t>(limits.read_burst);
-    limits_ = {entrance_->guest ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth,
-               limits.attributes};
+    allowance_ = static_cast<std::int64_t>(shard.kernel.settings.limits.read_burst);
+    is_let_in_ = entrance_->guest != nullptr;
     negotiation_ = std::make_unique<Negotiation>(*this);
 }
 
@@ -51,12 +49,16 @@ void Connection::new_stream() {
     header_seen_ = header_sent_ = false;
 }
 
+FrameLimits Connection::limits() const noexcept {
+    const auto& limits = shard_->kernel.settings.limits;
+    return {is_let_in_ ? limits.stanza_bytes : limits.stanza_bytes_before_auth, limits.depth, limits.attributes};
+}
+
 void Connection::restart(Shard& home) {
     new_stream();
-    const auto& limits = shard_->kernel.settings.limits;
-    limits_.bytes = limits.stanza_bytes;
+    is_let_in_ = true;
     if (&home != shard_) {
-        moving_to_ = &home;
+        arrival_->moving_to = &home;
         flush_later();   // moves when <success/> has left
     } else {
         resume_input();
@@ -157,7 +159,7 @@ void Connection::drop() {
 // Nothing is in flight here: input is not watched, output is written. Bytes already read travel in tail_.
 void Connection::move_home() {
     if (waits_readable_ || waits_writable_ || is_dirty_) return;
-    auto* to = std::exchange(moving_to_, nullptr);
+    auto* to = std::exchange(arrival_->moving_to, nullptr);
     clear_deadline();
     const auto self = shared_from_this();
     shard_->forget(*this);

@@ -112,6 +112,7 @@ private:
         Duration began{};
         std::string tls_domain;   ///< what the handshake is for, if a stream said so
         Admission::Place place;
+        Shard* moving_to = nullptr;
     };
     enum class Read : std::uint8_t { some, nothing, end };
     void wait_readable();
@@ -139,6 +140,8 @@ private:
     void on_header(const StreamHeader& header);
     void on_stanza(Stanza& stanza);
     void on_footer();
+    FrameLimits limits() const noexcept;
+    bool is_moving() const noexcept { return arrival_ && arrival_->moving_to != nullptr; }
     bool may_take_input() const noexcept;
     void after_input();
     void watch_while_busy();
@@ -169,7 +172,6 @@ private:
     std::optional<Tls> tls_;
     Wire* wire_;
     Codec::Stream stream_;
-    FrameLimits limits_;
     std::unique_ptr<Negotiation> negotiation_;   // until bound
     LocalSession* session_ = nullptr;
     std::string tail_;       // of an unfinished frame, or input that has to wait
@@ -180,10 +182,10 @@ private:
     Duration refilled_{};
     Wheel::Id deadline_ = 0;
     std::unique_ptr<Arrival> arrival_ = std::make_unique<Arrival>();   // until bound
-    Shard* moving_to_ = nullptr;
     bool waits_readable_ = false, waits_writable_ = false, is_dirty_ = false, in_handshake_ = false;
     bool header_sent_ = false, header_seen_ = false, closing_ = false, lingering_ = false, dropped_ = false;
     bool is_watched_ = false;   // a step works, and now and then we look whether the client is still there
+    bool is_let_in_ = false;    // it may say more at once
     bool is_between_ = false;   // left one shard and has not arrived on the other
     bool resuming_ = false, taking_ = false, overflow_ = false, throttled_ = false;
     bool is_fresh_ = true;      // nothing has come yet: its first bytes say which wire this is

@@ -190,7 +190,7 @@ void Connection::on_footer() {
 }
 
 bool Connection::may_take_input() const noexcept {
-    return !dropped_ && !closing_ && !is_leaving_ && !in_handshake_ && moving_to_ == nullptr &&
+    return !dropped_ && !closing_ && !is_leaving_ && !in_handshake_ && !is_moving() &&
            !(negotiation_ && negotiation_->is_busy());
 }
 

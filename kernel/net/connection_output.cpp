@@ -112,7 +112,7 @@ void Connection::writable() {
 
 void Connection::output_done() {
     if (closing_ && !lingering_) return linger();
-    if (moving_to_ != nullptr) move_home();
+    if (is_moving()) move_home();
 }
 
 }   // namespace tambo

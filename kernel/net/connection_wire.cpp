@@ -55,14 +55,14 @@ std::size_t Connection::enter(std::size_t used) {
 
 Codec::Frame Connection::find_frame(std::string_view bytes) {
     const Codec::Frame faulty{.found = Codec::Found::error, .condition = StreamCondition::internal_server_error};
-    return ask_codec(faulty, [&](Codec& codec) { return codec.find(bytes, seen_, stream_, limits_); });
+    return ask_codec(faulty, [&](Codec& codec) { return codec.find(bytes, seen_, stream_, limits()); });
 }
 
 Codec::Decoded Connection::decode(std::string_view frame, StreamHeader& header) {
     const Codec::Decoded faulty{.kind = Codec::Kind::error, .condition = StreamCondition::internal_server_error};
     auto& stanza = shard_->scratch;
     const auto decoded =
-        ask_codec(faulty, [&](Codec& codec) { return codec.decode(frame, limits_, stream_, header, stanza); });
+        ask_codec(faulty, [&](Codec& codec) { return codec.decode(frame, limits(), stream_, header, stanza); });
     if (wire_->is_xml()) return decoded;
     if (decoded.kind == Codec::Kind::stanza) count_saved_in(frame.size(), xml_size(stanza.tape()));
     if (decoded.kind == Codec::Kind::nothing) count_saved_in(frame.size(), white_space);

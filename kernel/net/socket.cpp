@@ -10,7 +10,7 @@
 namespace tambo {
 
 SocketTransport::~SocketTransport() {
-    if (watched_ != 0) poller_->forget(descriptor_);
+    if (watched_ != 0) poller().forget(descriptor_);
     ::close(descriptor_);
 }
 
@@ -30,10 +30,12 @@ void SocketTransport::wait_readable(std::shared_ptr<Connection>) { want(EPOLLIN)
 
 void SocketTransport::wait_writable(std::shared_ptr<Connection>) { want(EPOLLOUT); }
 
+Poller& SocketTransport::poller() const noexcept { return connection_->shard().poller; }
+
 void SocketTransport::want(std::uint32_t event) {
     wanted_ |= event;
     if ((wanted_ & ~watched_) == 0) return;   // who goes on reading was never taken out
-    if (poller_->watch(descriptor_, *this, wanted_, watched_)) {
+    if (poller().watch(descriptor_, *this, wanted_, watched_)) {
         watched_ = wanted_;
         return;
     }
@@ -47,7 +49,7 @@ void SocketTransport::ready(std::uint32_t events) {
     if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT;
     const auto now = events & wanted_;
     if (now == 0) {
-        if (poller_->watch(descriptor_, *this, wanted_, watched_)) watched_ = wanted_;
+        if (poller().watch(descriptor_, *this, wanted_, watched_)) watched_ = wanted_;
         return;
     }
     const auto connection = connection_->shared_from_this();   // which may drop us
@@ -60,14 +62,10 @@ void SocketTransport::ready(std::uint32_t events) {
 void SocketTransport::end_output() noexcept { ::shutdown(descriptor_, SHUT_WR); }
 
 void SocketTransport::leave() {
-    if (watched_ != 0) poller_->watch(descriptor_, *this, 0, watched_);
+    if (watched_ != 0) poller().watch(descriptor_, *this, 0, watched_);
     wanted_ = watched_ = 0;
-    poller_ = nullptr;
 }
 
-void SocketTransport::enter(Connection& connection) {
-    connection_ = &connection;
-    poller_ = &connection.shard().poller;
-}
+void SocketTransport::enter(Connection& connection) { connection_ = &connection; }
 
 }   // namespace tambo

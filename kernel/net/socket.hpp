@@ -28,9 +28,9 @@ private:
     void ready(std::uint32_t events) override;
     void poller_is_gone() noexcept override { watched_ = 0; }
     void want(std::uint32_t event);
+    Poller& poller() const noexcept;   // of its shard
 
     Connection* connection_ = nullptr;   // the owner
-    Poller* poller_ = nullptr;           // of its shard; null while it moves
     const int descriptor_;
     std::uint32_t wanted_ = 0, watched_ = 0;   // what it waits for, and what the poller looks for: rather too much
 };

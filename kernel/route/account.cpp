@@ -68,7 +68,7 @@ void LocalAccount::restore_sessions(const std::vector<StoreService::Front::Loade
         if (unreadable != nullptr && !unreadable->is_durable()) shard_.end_session(*unreadable);
     }
     shard_.journal.restore(*this, std::move(held));
-    const std::vector<Session*> restored{sessions_};
+    const std::vector<Session*> restored{sessions_.begin(), sessions_.end()};
     for (Session* s : restored) {
         auto& session = static_cast<LocalSession&>(*s);
         if (!shard_.fire(Event::restored, session).handled) shard_.end_session(session);
@@ -96,7 +96,7 @@ LocalSession& LocalAccount::add_session(const Jid& full) {
 }
 
 std::unique_ptr<LocalSession> LocalAccount::remove_session(LocalSession& session) {
-    std::erase(sessions_, &session);
+    sessions_.erase(std::ranges::find(sessions_, &session));
     Figures::add(shard_.figures.sessions, static_cast<std::uint64_t>(-1));
     return std::unique_ptr<LocalSession>{&session};
 }
@@ -175,7 +175,7 @@ void LocalAccount::arrive_message(Stanza& stanza, LocalSession* addressee) {
 
 bool LocalAccount::deliver_to_all(Stanza& stanza) {
     bool delivered = false;
-    const std::vector<Session*> now{sessions_};   // a handler may end one of them
+    const std::vector<Session*> now{sessions_.begin(), sessions_.end()};   // a handler may end one of them
     for (Session* s : now) {
         if (std::ranges::find(sessions_, s) == sessions_.end() || !s->is_available() || s->priority() < 0) continue;
         s->send(stanza);
@@ -207,7 +207,7 @@ void LocalAccount::arrive_presence(Stanza& stanza, LocalSession* addressee) {
     }
     const auto type = stanza.type();
     if (!type.empty() && type != "unavailable") return;
-    const std::vector<Session*> now{sessions_};
+    const std::vector<Session*> now{sessions_.begin(), sessions_.end()};
     for (Session* s : now)
         if (std::ranges::find(sessions_, s) != sessions_.end() && s->is_available()) s->send(stanza);
 }

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include <tambo/session.hpp>
 
 #include "route/account_rows.hpp"
@@ -28,7 +30,7 @@ public:
 
     const Jid& jid() const noexcept override { return jid_; }
     bool exists() const noexcept override { return exists_; }
-    std::span<Session* const> sessions() noexcept override { return sessions_; }
+    std::span<Session* const> sessions() noexcept override { return {sessions_.data(), sessions_.size()}; }
     void send(Stanza stanza) override;
     void deliver_bare(Stanza& stanza) override;
     std::span<const Contact> contacts() const noexcept override { return contacts_; }
@@ -82,8 +84,8 @@ private:
     Jid jid_;
     State state_ = State::loading;
     bool exists_ = false;
-    std::vector<Session*> sessions_;   // owned; LocalSession all of them
-    std::vector<Contact> contacts_;    // sorted by JID
+    boost::container::small_vector<Session*, 1> sessions_;   // owned; LocalSession all of them
+    std::vector<Contact> contacts_;                          // sorted by JID
     AccountRows rows_;
     std::vector<std::function<void(bool)>> waiting_;
     Slots slots_;

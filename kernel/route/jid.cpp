@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <atomic>
@@ -191,6 +192,17 @@ void strip_final_dot(std::string& domain) {
     if (!domain.empty() && domain.back() == '.') domain.pop_back();   // RFC 7622 §3.2
 }
 
+// Already as preparation would leave it? So are nearly all that come, and then nothing has to be copied.
+bool is_prepared(std::string_view part, const Table& table) noexcept {
+    return part.size() <= Jid::max_part_bytes &&
+           std::ranges::all_of(part, [&](char c) { return c != '\0' && table[static_cast<unsigned char>(c)] == c; });
+}
+
+bool is_prepared(std::string_view local, std::string_view domain, std::string_view resource) noexcept {
+    return is_prepared(local, local_table) && is_prepared(domain, domain_table) &&
+           is_prepared(resource, resource_table) && every_label(domain, is_plain_label);
+}
+
 // The domain with U-labels, or none.
 std::optional<std::string> international_domain(std::string_view raw) {
     icu::UnicodeString text, unicode, ascii;
@@ -289,6 +301,7 @@ Result<Jid> Jid::parse(std::string_view text) {
 }
 
 Result<Jid> Jid::make(std::string_view local, std::string_view domain, std::string_view resource) {
+    if (is_prepared(local, domain, resource)) return adopt(local, domain, resource);
     auto prepared_domain = prepare_domain(domain);
     if (!prepared_domain) return std::unexpected{std::move(prepared_domain.error())};
     Result<std::string> prepared_local, prepared_resource;

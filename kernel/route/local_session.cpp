@@ -203,6 +203,7 @@ void LocalSession::settled(std::uint64_t number) noexcept {
     auto next = counts.ahead.begin();
     while (++counts.accepted, next != counts.ahead.end() && *next == counts.accepted + 1) ++next;
     counts.ahead.erase(counts.ahead.begin(), next);
+    if (counts.ahead.empty() && counts.ahead.capacity() > 0) counts.ahead = {};
     if (is_durable()) return account_.shard().journal.touch(*this);
     if (!std::exchange(counts.has_risen, true)) account_.shard().note_risen(counts.origin);
 }
@@ -222,15 +223,16 @@ std::uint64_t mark(const Stanza& message, const Jid& to) {
 }   // namespace
 
 bool LocalSession::has_come_before(const Stanza& stanza) {
-    if (!counts_ || counts_->known.empty()) return false;
+    if (!counts_ || !counts_->known) return false;
+    auto& known = *counts_->known;
     bool is_known = false;
     if (stanza.is_message()) {
         const auto& to = stanza.to().empty() ? account_.jid() : stanza.to();   // RFC 6120 §10.3.1
-        const auto at = std::ranges::find(counts_->known, mark(stanza, to));
-        is_known = at != counts_->known.end();
-        if (is_known) counts_->known.erase(at);
+        const auto at = std::ranges::find(known.marks, mark(stanza, to));
+        is_known = at != known.marks.end();
+        if (is_known) known.marks.erase(at);
     }
-    if (received_ >= counts_->known_until) counts_->known.clear();
+    if (received_ >= known.until || known.marks.empty()) counts_->known = nullptr;
     return is_known;
 }
 
@@ -302,9 +304,12 @@ bool LocalSession::restore(const KeptSession& kept, const std::vector<JournalEnt
     priority_ = state->priority;
     if (auto presence = Stanza::parse(state->presence)) presence_ = KeptPresence{*presence};
     for (const auto& [name, bytes] : state->slots) slot(name) = bytes;
+    if (sent.empty()) return true;
+    counts_->known = std::make_unique<Counts::Known>();
     for (const auto& entry : sent) {
-        counts_->known_until = std::max(counts_->known_until, entry.origin_number);
-        if (const auto message = Stanza::parse(entry.stanza)) counts_->known.push_back(mark(*message, message->to()));
+        counts_->known->until = std::max(counts_->known->until, entry.origin_number);
+        if (const auto message = Stanza::parse(entry.stanza))
+            counts_->known->marks.push_back(mark(*message, message->to()));
     }
     return true;
 }
@@ -336,20 +341,19 @@ void LocalSession::arm(std::string_view timer, std::chrono::milliseconds in) {
     disarm(timer);
     auto& shard = account_.shard();
     const auto id = shard.after(in, [&shard, full = jid_, name = std::string{timer}] { shard.run_timer(full, name); });
-    timers_.emplace_back(std::string{timer}, id);
+    timers_ = std::make_unique<Timer>(Timer{std::string{timer}, id, std::move(timers_)});
 }
 
 void LocalSession::disarm(std::string_view timer) {
-    std::erase_if(timers_, [&](const auto& t) {
-        if (t.first != timer) return false;
-        account_.shard().cancel(t.second);
-        return true;
-    });
+    auto* place = &timers_;
+    while (*place && (*place)->name != timer) place = &(*place)->next;
+    if (!*place) return;
+    account_.shard().cancel((*place)->id);
+    *place = std::move((*place)->next);
 }
 
 void LocalSession::cancel_timers() noexcept {
-    for (const auto& [name, id] : timers_) account_.shard().cancel(id);
-    timers_.clear();
+    for (; timers_; timers_ = std::move(timers_->next)) account_.shard().cancel(timers_->id);
 }
 
 }   // namespace tambo

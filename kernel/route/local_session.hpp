@@ -38,8 +38,11 @@ struct Counts {
     bool is_on_disk = false;            ///< it can come back
     bool is_put = false, may_have_changed = true, has_risen = false, is_restored = false;
     /// Of a restored session: what is in journals of what its client may send again, and up to which number.
-    std::vector<std::uint64_t> known;
-    std::uint64_t known_until = 0;
+    struct Known {
+        std::vector<std::uint64_t> marks;
+        std::uint64_t until = 0;
+    };
+    std::unique_ptr<Known> known;   ///< null for nearly all
 };
 
 class LocalSession final : public Session {
@@ -122,9 +125,15 @@ public:
     /// … and of these it has not acknowledged what it holds.
     void take_over(const Pending& pending);
     void forget_connection() noexcept;   ///< the server stops, the session does not
-    bool is_listed = false;              ///< the journal will look at it
 
 private:
+    /// One that was armed. There are none while a session sleeps, and seldom more than one.
+    struct Timer {
+        std::string name;
+        Wheel::Id id;
+        std::unique_ptr<Timer> next;
+    };
+
     void write(Stanza& stanza);
     SessionState state() const;
     void leave_origin() noexcept;
@@ -139,9 +148,12 @@ private:
     std::int64_t bytes_saved_ = 0;
     Time since_, active_;
     Slots slots_;
-    std::vector<std::pair<std::string, Wheel::Id>> timers_;
+    std::unique_ptr<Timer> timers_;
     int priority_ = 0;
     bool ending_ = false, ended_ = false, confirming_ = false;
+
+public:
+    bool is_listed = false;   ///< the journal will look at it
 };
 
 }   // namespace tambo

@@ -37,10 +37,10 @@ public:
     void clear() noexcept;
 
 private:
-    /// Most sessions have three to six.
+    /// Most sessions have three or four.
     struct Few {
-        std::array<SlotCensus::Name*, 3> names{};   // null: free, and so are those behind it
-        std::array<std::string, 3> bytes;
+        std::array<SlotCensus::Name*, 4> names{};   // null: free, and so are those behind it
+        std::array<std::string, 4> bytes;
         std::unique_ptr<Few> more;
     };
     std::unique_ptr<Few> first_;

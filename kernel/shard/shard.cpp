@@ -234,8 +234,9 @@ void Shard::advance() {
 }
 
 void Shard::introduce(Instance& newcomer) {
-    for (const auto& [jid, account] : accounts_)
-        if (account->is_loaded()) newcomer.wires().fire(AccountEvent::loaded, *account, nullptr);
+    accounts_.each([&](LocalAccount& account) {
+        if (account.is_loaded()) newcomer.wires().fire(AccountEvent::loaded, account, nullptr);
+    });
 }
 
 void Shard::must_be_declared(std::string_view table) const {
@@ -321,10 +322,8 @@ Task<void> ask_exists(AuthProvider& auth, Jid bare, std::function<void(Result<bo
 }   // namespace
 
 LocalAccount& Shard::account(const Jid& bare) {
-    const auto at = accounts_.find(bare);
-    if (at != accounts_.end()) return *at->second;
-    const Jid key = bare.bare();
-    auto& account = *accounts_.emplace(key, std::make_unique<LocalAccount>(*this, key)).first->second;
+    if (auto* known = accounts_.find(bare)) return *known;
+    auto& account = accounts_.add(std::make_unique<LocalAccount>(*this, bare.bare()));
     Figures::add(figures.accounts, 1);
     account.last_used = steady();
     load(account);
@@ -380,7 +379,7 @@ void Shard::give_up(LocalAccount& account) {
     account.load_failed();
     if (account.pins == 0) {
         Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
-        accounts_.erase(account.jid());
+        accounts_.erase(account);
     }
 }
 
@@ -399,8 +398,8 @@ void Shard::account_made(const Jid& bare) {
 }
 
 LocalAccount* Shard::find_account(const Jid& jid) noexcept {
-    const auto at = accounts_.find(jid);
-    return at == accounts_.end() || !at->second->is_loaded() ? nullptr : at->second.get();
+    auto* account = accounts_.find(jid);
+    return account == nullptr || !account->is_loaded() ? nullptr : account;
 }
 
 LocalSession* Shard::find_session(const Jid& full) noexcept {
@@ -409,8 +408,9 @@ LocalSession* Shard::find_session(const Jid& full) noexcept {
 }
 
 void Shard::each_session(const std::function<void(LocalSession&)>& see) {
-    for (const auto& [jid, account] : accounts_)
-        for (Session* s : account->sessions()) see(static_cast<LocalSession&>(*s));
+    accounts_.each([&](LocalAccount& account) {
+        for (Session* s : account.sessions()) see(static_cast<LocalSession&>(*s));
+    });
 }
 
 void Shard::restore_sessions(std::string after) {
@@ -459,14 +459,11 @@ void Shard::end_session(LocalSession& session) {
 
 void Shard::evict_idle_accounts() {
     const auto now = steady();
-    for (auto at = accounts_.begin(); at != accounts_.end();) {
-        if (at->second->may_be_evicted() && now - at->second->last_used > account_memory) {
-            Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
-            at = accounts_.erase(at);
-        } else {
-            ++at;
-        }
-    }
+    accounts_.erase_if([&](const LocalAccount& account) {
+        const bool is_idle = account.may_be_evicted() && now - account.last_used > account_memory;
+        if (is_idle) Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
+        return is_idle;
+    });
 }
 
 namespace {
@@ -495,10 +492,10 @@ void Shard::remove_account(const Jid& bare, std::function<void(Result<Nothing>)>
             journal.forget(home);
             (void)store->erase_owner(std::string{bare.text()});
             store->when_kept([this, bare, done](const std::string& error) {
-                const auto at = accounts_.find(bare);
-                if (at != accounts_.end() && at->second->may_be_evicted()) {
+                const auto* known = accounts_.find(bare);
+                if (known != nullptr && known->may_be_evicted()) {
                     Figures::add(figures.accounts, static_cast<std::uint64_t>(-1));
-                    accounts_.erase(at);
+                    accounts_.erase(*known);
                 }
                 if (error.empty())
                     done(Nothing{});

@@ -20,7 +20,7 @@
 
 #include "net/connection.hpp"
 #include "net/poller.hpp"
-#include "route/account.hpp"
+#include "route/accounts.hpp"
 #include "route/auth_door.hpp"
 #include "route/hooks.hpp"
 #include "route/jid_cache.hpp"
@@ -207,15 +207,6 @@ public:
     Instance* running = nullptr;               ///< … and itself; this shard's thread only
 
 private:
-    struct BareHash {
-        using is_transparent = void;
-        std::size_t operator()(const Jid& jid) const noexcept { return jid.bare_hash(); }
-    };
-    struct BareEqual {
-        using is_transparent = void;
-        bool operator()(const Jid& a, const Jid& b) const noexcept { return a.bare_text() == b.bare_text(); }
-    };
-
     void work_off();
     void schedule_end();
     void arm_clock();
@@ -236,7 +227,7 @@ private:
     void send_reply(const Stanza& request, Reply reply, std::uint64_t asked_before);
     void settle_question(Stanza& stanza);
 
-    std::unordered_map<Jid, std::unique_ptr<LocalAccount>, BareHash, BareEqual> accounts_;
+    Accounts accounts_;
     std::vector<std::shared_ptr<Connection>> connections_;   // each knows its place
     std::vector<std::shared_ptr<Connection>> dirty_;
     std::deque<Stanza> to_route_;

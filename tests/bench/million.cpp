@@ -7,6 +7,10 @@
 // ends of its pipe are in it, with the room that its login took there. Operations are CPU time from a write to a read:
 // a hundred users write to others drawn at random from all, and any change their presence, so that it is cold where
 // they arrive. The store is in memory, and whoever asks is let in with the one password.
+//
+// "Chase" is the control: reading at random places of as much memory, each place known only from what was read at the
+// one before. Nothing can take a way through cold memory faster than so many of those. tests/bench/flat.py counts what
+// an operation does, instructions and lines of cold memory, whatever the machine.
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -78,6 +82,29 @@ private:
 
 double cpu_us() { return static_cast<double>(std::clock()) * 1e6 / CLOCKS_PER_SEC; }
 
+/// One access after the other, each where only the one before says, all over so much memory.
+class Chase {
+public:
+    explicit Chase(std::size_t bytes) : lines_(std::max<std::size_t>(bytes / sizeof(Line), 1)) {}
+
+    double ns() const {
+        std::uint64_t place = 42;
+        const auto began = cpu_us();
+        for (std::size_t i = 0; i < steps; ++i)   // what is read is 0, which the processor can't know before
+            place = place * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U + line(place).word;
+        const auto spent = cpu_us() - began;
+        return place == 0 ? 0 : spent * 1e3 / steps;
+    }
+
+private:
+    static constexpr std::size_t steps = 2'000'000;
+    struct alignas(64) Line {
+        std::uint64_t word = 0;
+    };
+    const Line& line(std::uint64_t place) const noexcept { return lines_[(place >> 20) % lines_.size()]; }
+    std::vector<Line> lines_;
+};
+
 class Crowd {
 public:
     explicit Crowd(Server& server) : server_(server), before_(Memory::now()) {}
@@ -92,7 +119,7 @@ public:
 
     struct Figures {
         std::size_t sessions;
-        double given, proportional, login, lookup, message, presence;   ///< bytes; microseconds
+        double given, proportional, login, lookup, message, presence, chase;   ///< bytes; microseconds; nanoseconds
     };
     Figures measure(std::size_t operations) {
         malloc_trim(0);
@@ -106,25 +133,49 @@ public:
                         login_us_,
                         0,
                         0,
+                        0,
                         0};
-        // Of no further consequence where it arrives: what is left is finding the way.
-        figures.lookup = do_so(operations, [this](std::size_t from, std::size_t to) {
+        figures.lookup = look_up(operations);
+        figures.message = message(operations);
+        figures.presence = presence(operations);
+        figures.chase = Chase{figures.sessions * static_cast<std::size_t>(figures.given)}.ns();
+        return figures;
+    }
+
+private:
+    // --- functions of their own, which flat.py knows by their names
+
+    /// Of no further consequence where it arrives: what is left is finding the way.
+    [[gnu::noinline]] double look_up(std::size_t operations) {
+        return do_so(operations, [this](std::size_t from, std::size_t to) {
             say(from % writers, fmt::format("<message to='u{}@localhost/nowhere' type='error'/>", to));
         });
-        figures.message = do_so(operations, [this](std::size_t from, std::size_t to) {
+    }
+
+    [[gnu::noinline]] double message(std::size_t operations) {
+        return do_so(operations, [this](std::size_t from, std::size_t to) {
             say(from % writers,
                 fmt::format("<message to='u{}@localhost/r' type='chat'><body>Wherefore art thou?</body></message>",
                             to));
             hear_.push_back(to);
         });
-        figures.presence = do_so(operations, [this](std::size_t from, std::size_t) {
+    }
+
+    [[gnu::noinline]] double presence(std::size_t operations) {
+        return do_so(operations, [this](std::size_t from, std::size_t) {
             say(from, "<presence><show>away</show></presence>");
             hear_.push_back(from);
         });
-        return figures;
     }
 
-private:
+    template <class Operation>
+    [[gnu::noinline]] void timed(Operation& operation) {
+        std::uniform_int_distribution<std::size_t> anybody{0, pipes_.size() - 1};
+        for (std::size_t i = 0; i < at_once; ++i) operation(anybody(draw_), anybody(draw_));
+        settle();
+        for (const auto who : hear_) heard_bytes_ += pipes_[who].read().size();
+    }
+
     void settle() {
         while (server_.poll(Duration::zero()) > 0) {
         }
@@ -171,15 +222,12 @@ private:
 
     /// CPU time of each.
     template <class Operation>
-    double do_so(std::size_t operations, Operation&& operation) {
-        std::uniform_int_distribution<std::size_t> anybody{0, pipes_.size() - 1};
+    double do_so(std::size_t operations, Operation operation) {
         double spent = 0;
         for (std::size_t done = 0; done < operations; done += at_once) {
             hear_.clear();
             const auto began = cpu_us();
-            for (std::size_t i = 0; i < at_once; ++i) operation(anybody(draw_), anybody(draw_));
-            settle();
-            for (const auto who : hear_) heard_bytes_ += pipes_[who].read().size();
+            timed(operation);
             spent += cpu_us() - began;
             for (const auto who : hear_) ++got_[who];
             for (const auto who : hear_) acknowledge(who);
@@ -199,10 +247,10 @@ private:
 };
 
 void print(const Crowd::Figures& f, bool wants_csv) {
-    constexpr auto* row = "{:>9} {:>12.0f} {:>10.0f} {:>10.1f} {:>10.2f} {:>11.2f} {:>12.2f}\n";
-    constexpr auto* line = "{},{:.0f},{:.0f},{:.1f},{:.2f},{:.2f},{:.2f}\n";
+    constexpr auto* row = "{:>9} {:>12.0f} {:>10.0f} {:>10.1f} {:>10.2f} {:>11.2f} {:>12.2f} {:>9.1f}\n";
+    constexpr auto* line = "{},{:.0f},{:.0f},{:.1f},{:.2f},{:.2f},{:.2f},{:.1f}\n";
     fmt::print(fmt::runtime(wants_csv ? line : row), f.sessions, f.given, f.proportional, f.login, f.lookup, f.message,
-               f.presence);
+               f.presence, f.chase);
     std::fflush(stdout);
 }
 
@@ -253,9 +301,10 @@ void run(const Wishes& wishes) {
     options.modules.push_back({"everybody", "1", [] { return std::make_unique<Everybody>(); }});
     Server server{configuration(), std::move(options)};
     server.start();
-    fmt::print("{}", wishes.wants_csv
-                         ? "sessions,malloc_bytes,pss_bytes,login_us,lookup_us,message_us,presence_us\n"
-                         : " sessions malloc bytes  PSS bytes   login us  lookup us  message us  presence us\n");
+    fmt::print("{}",
+               wishes.wants_csv
+                   ? "sessions,malloc_bytes,pss_bytes,login_us,lookup_us,message_us,presence_us,chase_ns\n"
+                   : " sessions malloc bytes  PSS bytes   login us  lookup us  message us  presence us  chase ns\n");
     {
         Crowd crowd{server};
         for (const auto size : wishes.sizes) {

@@ -12,7 +12,7 @@
 #endif
 
 /// First field of the descriptor, forever. Raised whenever a struct or virtual table in <tambo/…> changes.
-#define TAMBO_ABI_TAG "tambo-4 gcc-" __VERSION__ " cxx11" TAMBO_ABI_FLAVOUR
+#define TAMBO_ABI_TAG "tambo-5 gcc-" __VERSION__ " cxx11" TAMBO_ABI_FLAVOUR
 
 namespace tambo {
 

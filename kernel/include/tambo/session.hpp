@@ -210,33 +210,31 @@ public:
     bool has(const Session& session) const noexcept { return session.find_slot(name_) != nullptr; }
 
 private:
-    struct Held {
-        std::int32_t version;
-        std::int32_t size;
-        alignas(8) unsigned char bytes[64];
+    /// Behind the value, so that what is small fits into the string itself, which is as good as aligned memory.
+    struct Mark {
+        std::int16_t version = -1;
+        std::uint16_t size = 0;
     };
+    static constexpr Mark current{T::version, sizeof(T)};
+    static_assert(T::version >= 0 && T::version == current.version && alignof(T) <= alignof(std::string));
+
     static T& at(std::string& raw) {
-        if (raw.size() != sizeof(Held)) {
-            raw.assign(sizeof(Held), '\0');
-            put(raw, T{});
-        }
-        auto* held = reinterpret_cast<Held*>(raw.data());
-        if (held->version != T::version || held->size != static_cast<std::int32_t>(sizeof(T))) {
-            T fresh{};
-            if constexpr (can_upgrade) {
-                const std::string old{reinterpret_cast<const char*>(held->bytes), static_cast<std::size_t>(held->size)};
-                if (!T::upgrade(held->version, old, fresh)) fresh = T{};
-            }
-            put(raw, fresh);
-            held = reinterpret_cast<Held*>(raw.data());
-        }
-        return *reinterpret_cast<T*>(held->bytes);
+        const auto was = mark_of(raw);
+        if (was.version == current.version && was.size == current.size) return *reinterpret_cast<T*>(raw.data());
+        T value{};
+        if constexpr (can_upgrade)
+            if (was.version >= 0 && !T::upgrade(was.version, std::string_view{raw}.substr(0, was.size), value))
+                value = T{};
+        raw.resize(sizeof(T) + sizeof(Mark));
+        std::memcpy(raw.data(), &value, sizeof(T));
+        std::memcpy(raw.data() + sizeof(T), &current, sizeof(Mark));
+        return *reinterpret_cast<T*>(raw.data());
     }
-    static void put(std::string& raw, const T& value) {
-        auto* held = reinterpret_cast<Held*>(raw.data());
-        held->version = T::version;
-        held->size = sizeof(T);
-        std::memcpy(held->bytes, &value, sizeof(T));
+    static Mark mark_of(const std::string& raw) noexcept {
+        Mark mark;
+        if (raw.size() < sizeof mark) return mark;
+        std::memcpy(&mark, raw.data() + raw.size() - sizeof mark, sizeof mark);
+        return raw.size() == mark.size + sizeof mark ? mark : Mark{};
     }
     std::string name_;
 };
