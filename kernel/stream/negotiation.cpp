@@ -91,24 +91,30 @@ Result<Jid> Negotiation::bind_guest(const Guest& guest, LocalAccount* account) {
 
 void Negotiation::send_features() {
     connection_.write_header();
-    Writer features;
-    features.raw("<stream:features>");
+    auto& shard = connection_.shard();
+    // Their memory comes from the shard: a login would take it several times, while they grow.
+    auto features = shard.take_buffer(), text = shard.take_buffer();
+    features += "<stream:features>";
     const auto phase = info_.account.empty() ? Phase::before_auth : Phase::before_bind;
-    for (const auto& step : connection_.shard().hooks.steps) {
+    for (const auto& step : shard.hooks.steps) {
         if (step.phase != phase) continue;
         const Breadcrumb here{*step.owner};
         try {
-            Writer one;
+            text.clear();
+            Writer one{std::move(text)};
             step.advertise(step.self, info_, one);
-            features.raw(one.str());
+            text = one.take();
+            features += text;
         } catch (const std::exception& e) {
             step.owner->fault("the stream feature " + step.space, e.what());
         } catch (...) {
             step.owner->fault("the stream feature " + step.space, unknown_exception);
         }
     }
-    features.raw("</stream:features>");
-    connection_.write_element(features.str());
+    features += "</stream:features>";
+    connection_.write_element(features);
+    shard.give_buffer(std::move(features));
+    shard.give_buffer(std::move(text));
 }
 
 void Negotiation::element(Stanza& stanza) {

@@ -111,6 +111,13 @@ struct Turn {
     bool is_taken = false;
 };
 
+/// What our own hash is made of, as the kernel has it.
+struct Offer {
+    std::vector<std::string> features, forms;
+    std::vector<caps::Named> identities;
+    friend bool operator==(const Offer&, const Offer&) = default;
+};
+
 class Caps final : public Module {
 public:
     Caps() {
@@ -131,7 +138,19 @@ private:
 
     void advertise(const StreamInfo&, Writer& features) {
         features.element("c", caps_space).attribute("hash", "sha-1").attribute("node", caps::server_node);
-        features.attribute("ver", *caps::verification(caps::of(host(), Scope::server), "sha-1")).end();
+        features.attribute("ver", own_ver()).end();
+    }
+
+    /// The hash of what the modules offer; computed when that has changed, not for each client that comes.
+    const std::string& own_ver() {
+        Offer offer{host().features(Scope::server), host().forms(Scope::server), {}};
+        for (auto& [category, type, name] : host().identities(Scope::server))
+            offer.identities.push_back({std::move(category), std::move(type), {}, std::move(name)});
+        if (own_ver_.empty() || offer != offer_) {
+            own_ver_ = *caps::verification(caps::of(host(), Scope::server), "sha-1");
+            offer_ = std::move(offer);
+        }
+        return own_ver_;
     }
 
     Task<void> nothing_to_do(Handshake& h, Stanza) {
@@ -255,6 +274,8 @@ private:
     std::unordered_map<std::string, std::vector<Jid>> queues_;
     Slot<Turn> turns_{"caps-turn"};
     KeyValue stored_ = store("caps");
+    Offer offer_;
+    std::string own_ver_;   // of that
 };
 
 }   // namespace

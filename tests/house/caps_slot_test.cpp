@@ -66,6 +66,24 @@ protected:
                                 const std::string& lines) {
         return state + "\n" + algorithm + " " + ver + " urn:example:client\n" + lines;
     }
+    /// §6.3: what the server announces of itself to who has logged in.
+    std::string servers_ver() {
+        const std::string header =
+            "<stream:stream to='localhost' version='1.0' xmlns='jabber:client' "
+            "xmlns:stream='http://etherx.jabber.org/streams'>";
+        const auto wire = stage->connect();
+        const auto say = [&](const std::string& words, std::string_view until) {
+            std::string answer;
+            wire->write(words);
+            while (answer.find(until) == std::string::npos) answer += wire->read(play::Client::patience);
+            return answer;
+        };
+        say(header, "</stream:features>");
+        say("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AHJvbWVvAHNlY3JldA==</auth>", "<success");
+        const auto features = say(header, "</stream:features>");
+        const auto begin = features.find(" ver=", features.find("http://jabber.org/protocol/caps"));
+        return begin == std::string::npos ? "" : features.substr(begin, features.find('>', begin) - begin);
+    }
     void swap() { ASSERT_TRUE(stage->server()->reload("caps").done); }
 
     std::unique_ptr<play::Stage> stage;
@@ -122,6 +140,18 @@ TEST_F(CapsSlot, holds_what_was_announced_last_although_one_question_is_open) {
     answer(romeo, first, "<feature var='urn:example:old'/>");
     answer(romeo, question(romeo), exodus);
     EXPECT_EQ(slot(romeo), expected("verified", "sha-1", hash, exodus_lines));
+}
+
+TEST_F(CapsSlot, the_servers_own_hash_follows_its_modules) {
+    const auto before = servers_ver();
+    EXPECT_NE(before, "");
+    EXPECT_EQ(servers_ver(), before);
+    ASSERT_TRUE(stage->server()->unload("time").done);
+    const auto without = servers_ver();
+    EXPECT_NE(without, "");
+    EXPECT_NE(without, before);
+    ASSERT_TRUE(stage->server()->load("time").done);
+    EXPECT_EQ(servers_ver(), before);
 }
 
 }   // namespace

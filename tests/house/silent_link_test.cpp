@@ -1,8 +1,14 @@
 // A link on which nothing comes is asked whether there is still somebody; and who comes back to a server that was
 // restarted learns which friends did not.
+#include <arpa/inet.h>
 #include <atomic>
+#include <filesystem>
 #include <memory>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +16,7 @@
 #include <tambo/server.hpp>
 
 #include "client.hpp"
+#include "folder.hpp"
 #include "stage.hpp"
 
 namespace {
@@ -128,6 +135,54 @@ TEST_F(SilentLink, is_no_reason_to_believe_for_ever_that_a_friend_is_there_who_l
     EXPECT_EQ(*news->attribute("from"), "romeo@localhost");
     EXPECT_EQ(*news->attribute("type"), "unavailable");
     EXPECT_FALSE(juliet.poll_inbox()) << "once";
+}
+
+/// The server's end of this connection, which is in this process; -1 if it isn't.
+int other_end(int ours) {
+    sockaddr_in mine{}, peer{};
+    socklen_t size = sizeof mine;
+    ::getsockname(ours, reinterpret_cast<sockaddr*>(&mine), &size);
+    for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+        const int fd = std::stoi(entry.path().filename());
+        size = sizeof peer;
+        const bool is_connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+        if (is_connected && peer.sin_family == AF_INET && peer.sin_port == mine.sin_port) return fd;
+    }
+    return -1;
+}
+
+int option(int fd, int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    ::getsockopt(fd, level, name, &value, &size);
+    return value;
+}
+
+// [limits] keepalive and send_timeout are the system's to keep, on each connection.
+TEST(SilentTcp, is_watched_by_the_system) {
+    const Folder data;
+    tambo::Config config;
+    config.domain("localhost").listen("127.0.0.1", 0).data(data.path());
+    config.set("limits", "keepalive", "2m");
+    config.set("limits", "send_timeout", "30s");
+    tambo::Server server{config, {.clock = nullptr, .log = [](auto...) {}}};
+    server.start();
+    const int ours = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in there{};
+    there.sin_family = AF_INET;
+    there.sin_port = htons(server.port("c2s"));
+    there.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(ours, reinterpret_cast<const sockaddr*>(&there), sizeof there), 0);
+    ASSERT_EQ(::send(ours, "?", 1, MSG_NOSIGNAL), 1);   // gets an answer
+    char answer = 0;
+    ASSERT_EQ(::recv(ours, &answer, 1, MSG_PEEK), 1);
+    const int theirs = other_end(ours);
+    ASSERT_GE(theirs, 0);
+    EXPECT_EQ(option(theirs, SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_EQ(option(theirs, IPPROTO_TCP, TCP_KEEPIDLE), 120);
+    EXPECT_EQ(option(theirs, IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
+    EXPECT_EQ(option(theirs, IPPROTO_TCP, TCP_NODELAY), 1);
+    ::close(ours);
 }
 
 }   // namespace
