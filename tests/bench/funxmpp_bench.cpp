@@ -17,6 +17,7 @@
 #include "decoder.hpp"
 #include "encoder.hpp"
 #include "stream/reader.hpp"
+#include "stream/tape_parser.hpp"
 #include "xml_out.hpp"
 
 namespace {
@@ -60,6 +61,18 @@ void measure(benchmark::State& state, std::size_t bytes, const Step& step) {
     state.counters["allocations"] = static_cast<double>(allocations - before) / static_cast<double>(state.iterations());
 }
 
+/// By expat, whatever is in it.
+void expat_parse(benchmark::State& state, const Sample& sample) {
+    auto parser = std::make_unique<TapeParser>(
+        "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>");
+    Tape tape;
+    measure(state, sample.xml.size(), [&] {
+        parser->read(sample.xml, tape);
+        benchmark::DoNotOptimize(tape.nodes.data());
+    });
+}
+
+/// As the server does it.
 void xml_parse(benchmark::State& state, const Sample& sample) {
     auto reader = std::make_unique<Reader>();
     Tape tape;
@@ -166,6 +179,7 @@ void register_all() {
         benchmark::RegisterBenchmark((sample.name + "/" + what).c_str(), run);
     };
     for (const auto& sample : samples()) {
+        add(sample, "expat parse", [&sample](benchmark::State& s) { expat_parse(s, sample); });
         add(sample, "xml parse", [&sample](benchmark::State& s) { xml_parse(s, sample); });
         add(sample, "xml write", [&sample](benchmark::State& s) { xml_write(s, sample); });
         for (const auto& [name, dialect] :
