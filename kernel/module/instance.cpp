@@ -266,7 +266,9 @@ void Instance::add_step(Phase phase, std::string_view space, int rank, void* sel
                         StepThunk take) {
     wires_.steps.push_back({phase, std::string{space}, rank, self, advertise, take, this});
 }
-void Instance::add_journal(void* self, JournalThunk thunk) { wires_.on_journal.push_back({self, thunk, this}); }
+void Instance::add_journal(void* self, JournalNotice::Mask wanted, JournalThunk thunk) {
+    wires_.on_journal.push_back({self, wanted, thunk, this});
+}
 
 void Instance::add_timer(std::string_view name, void* self, TimerThunk thunk) {
     wires_.on_timer.push_back({std::string{name}, self, thunk, this});

@@ -148,7 +148,7 @@ private:
     void add_iq(std::string_view space, std::string_view name, Scope, void* self, IqThunk, IqTaskThunk) override;
     void add_element(std::string_view space, void* self, ElementThunk) override;
     void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) override;
-    void add_journal(void* self, JournalThunk) override;
+    void add_journal(void* self, JournalNotice::Mask wanted, JournalThunk) override;
     void add_timer(std::string_view name, void* self, TimerThunk) override;
     void add_tick(Duration, void* self, TickThunk) override;
     void add_command(Command, void* self, CommandThunk, PrefillThunk) override;

@@ -75,6 +75,7 @@ public:
 
     // --- output: appended now, written at the end of the turn
     void write(const Stanza& stanza);
+    void write(const Stanza& stanza, std::string_view xml);   ///< which it is, in words
     void write_element(std::string_view xml);
     void end_turn();   ///< the shard's turn is over: what was written leaves
     std::size_t queued() const noexcept { return out_.size() - written_; }

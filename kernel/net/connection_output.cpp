@@ -40,6 +40,11 @@ void Connection::write(const Stanza& stanza) {
     say(wire_->is_xml() ? 0 : xml_size(stanza), [&](Codec& codec) { return codec.write(out_, stanza, stream_); });
 }
 
+void Connection::write(const Stanza& stanza, std::string_view xml) {
+    if (!wire_->is_xml()) return write(stanza);
+    write_element(xml);
+}
+
 void Connection::write_element(std::string_view xml) {
     if (prepare_output()) say(xml.size(), [&](Codec& codec) { return codec.write_element(out_, xml, stream_); });
 }

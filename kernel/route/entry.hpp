@@ -29,7 +29,6 @@ struct Entry {
 
     Jid owner;
     JournalEntry data;
-    std::size_t content_bytes = 0;           ///< Stanza::inner(), when it came
     detail::Trail trail;                     ///< ends when it is accepted
     std::shared_ptr<SessionOrigin> origin;   ///< stays known: see ShardJournal::may_erase
     boost::container::small_vector<Held, 1> held;

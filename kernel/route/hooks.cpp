@@ -64,7 +64,9 @@ Hooks::Outcome Hooks::fire(AccountEvent event, Account& account, Stanza* stanza)
 }
 
 void Hooks::fire(Account& account, const JournalNotice& notice) const noexcept {
+    const auto what = JournalNotice::only(notice.what);
     for (const auto& h : on_journal) {
+        if ((h.wanted & what) == 0) continue;
         const Breadcrumb here{*h.owner};
         try {
             h.call(h.self, account, notice);

@@ -86,6 +86,7 @@ struct Hooks {
     };
     struct OnJournal {
         void* self;
+        JournalNotice::Mask wanted;
         Wiring::JournalThunk call;
         Instance* owner;
     };

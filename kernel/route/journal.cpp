@@ -14,7 +14,17 @@ namespace tambo {
 
 namespace {
 
-constexpr std::size_t id_key_bytes = 16, id_digits = 32;
+constexpr std::size_t most_spare = 2048, most_spare_bytes = 2048;   // entries; of one's stanza
+constexpr unsigned shard_bits = 8;                                  // more shards than a machine has cores
+constexpr std::size_t id_bytes = 16;
+
+/// Two digits of each byte.
+constexpr auto digits_of = [] {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t byte = 0; byte < pairs.size(); ++byte) pairs[byte] = {digits[byte >> 4], digits[byte & 0xf]};
+    return pairs;
+}();
 
 const Error not_kept{Condition::resource_constraint, "the message could not be kept; try again later"};
 
@@ -34,7 +44,7 @@ bool is_readable(JournalEntry& data, const Entry* entry) {
 ShardJournal::ShardJournal(Shard& shard)
     : shard_(shard),
       timer_(shard.io),
-      id_key_(random_bytes(id_key_bytes)),
+      next_id_(static_cast<std::uint64_t>(shard.index) << (64 - shard_bits)),
       appended_(figure("appended_total", "messages that must not be lost")),
       cancelled_(figure("unwritten_total", "of those, acknowledged before they had to be written")),
       committed_(figure("committed_total", "of those, written")),
@@ -59,31 +69,33 @@ std::uint64_t ShardJournal::bytes(const Account& account) const noexcept {
     return static_cast<const LocalAccount&>(account).journal.bytes;
 }
 
-// The key is this process's own, and no two shards have the same.
+// A keyed hash (the key is this process's own) of what no other shard counts.
 std::string ShardJournal::next_id() {
     ++next_id_;
-    std::array<char, id_key_bytes + sizeof next_id_ + 1> text{};
-    std::memcpy(text.data(), id_key_.data(), id_key_bytes);
-    std::memcpy(text.data() + id_key_bytes, &next_id_, sizeof next_id_);
-    std::array<char, id_digits> id{};
-    auto* digit = id.data();
-    for (const char half : {'a', 'b'}) {
+    std::array<char, sizeof next_id_ + 1> text{};
+    std::memcpy(text.data(), &next_id_, sizeof next_id_);
+    std::array<std::uint8_t, id_bytes> bytes{};
+    for (const char half : {'\0', '\1'}) {
         text.back() = half;
         const auto mark = text_hash({text.data(), text.size()});
-        for (unsigned bits = 64; bits > 0; bits -= 4) *digit++ = "0123456789abcdef"[mark >> (bits - 4) & 0xf];
+        std::memcpy(bytes.data() + (half != 0 ? sizeof mark : 0), &mark, sizeof mark);
     }
+    std::array<char, 2 * id_bytes> id{};
+    for (std::size_t i = 0; i < id_bytes; ++i) std::memcpy(id.data() + 2 * i, digits_of[bytes[i]].data(), 2);
     return {id.data(), id.size()};
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): it is the caller's last use of it
 std::uint64_t ShardJournal::append(Account& account, Stanza& message, Time accepted, std::string id) {
     auto& home = local(account);
-    JournalEntry data;
-    data.sequence = ++home.journal.last_sequence;
-    data.time = accepted;
-    data.id = std::move(id);
-    data.stanza = message.str();
-    auto entry = add(home, std::move(data), message.inner().size());
+    const auto entry = blank();
+    entry->data.sequence = ++home.journal.last_sequence;
+    entry->data.time = accepted;
+    entry->data.id = id;
+    message.write(entry->data.stanza);
+    add(home, entry);
     message.set_sequence(entry->data.sequence);
+    message.set_as_kept();
     entry->trail = std::move(message.trail());
     if (const auto* origin = static_cast<SessionOrigin*>(entry->trail.origin().get()); origin && origin->is_durable) {
         entry->origin = std::static_pointer_cast<SessionOrigin>(entry->trail.origin());
@@ -133,7 +145,7 @@ std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry
     auto stanza = Stanza::parse(data.stanza);
     if (!stanza) return std::nullopt;
     if (!entry) {
-        entry = add(home, data, stanza->inner().size());
+        entry = add(home, data);
         entry->stored = Entry::Stored::yes;
         entry->is_accepted = true;
         entry->is_waiting = true;
@@ -141,6 +153,7 @@ std::optional<Stanza> ShardJournal::take_up(Account& account, const JournalEntry
     }
     stop_waiting(home, *entry);
     stanza->set_sequence(data.sequence);
+    stanza->set_as_kept();
     return std::move(*stanza);
 }
 
@@ -191,12 +204,35 @@ ShardJournal::EntryPtr ShardJournal::find(LocalAccount& account, std::uint64_t s
     return at == nullptr || (*at)->is_gone ? nullptr : *at;
 }
 
-ShardJournal::EntryPtr ShardJournal::add(LocalAccount& account, JournalEntry data, std::size_t content_bytes) {
-    auto entry = std::make_shared<Entry>();
-    entry->owner = account.jid();
+// What was never given to the store is nobody's but this shard's.
+ShardJournal::EntryPtr ShardJournal::blank() {
+    if (spare_.empty()) return std::make_shared<Entry>();
+    auto entry = std::move(spare_.back());
+    spare_.pop_back();
+    if (entry.use_count() > 1) return std::make_shared<Entry>();
+    auto data = std::move(entry->data);
+    data.stanza.clear();
+    data.holders.clear();
+    *entry = {};
     entry->data = std::move(data);
-    entry->content_bytes = content_bytes;
+    entry->data.origin = entry->data.origin_number = 0;
+    return entry;
+}
+
+void ShardJournal::recycle(EntryPtr entry) {
+    if (spare_.size() < most_spare && entry->data.stanza.capacity() <= most_spare_bytes)
+        spare_.push_back(std::move(entry));
+}
+
+void ShardJournal::add(LocalAccount& account, const EntryPtr& entry) {
+    entry->owner = account.jid();
     account.pending.add(entry);
+}
+
+ShardJournal::EntryPtr ShardJournal::add(LocalAccount& account, JournalEntry data) {
+    auto entry = std::make_shared<Entry>();
+    entry->data = std::move(data);
+    add(account, entry);
     return entry;
 }
 
@@ -210,7 +246,6 @@ std::shared_ptr<Entry> ShardJournal::give(LocalSession& session, const Stanza& s
     }
     if (session.holds()) entry->held.push_back({&session, 0, false});
     if (entry->is_waiting) stop_waiting(session.local(), *entry);
-    notice(session.local(), JournalNotice::What::tried, *entry, &session);
     return entry;
 }
 
@@ -233,8 +268,10 @@ void ShardJournal::acknowledged(const EntryPtr& entry, LocalSession& session) {
     const bool is_news = !std::exchange(entry->is_done, true);
     // Others are still to get it, also after a crash: then only the disk will do.
     auto& account = session.local();
-    if (entry->held.empty() || entry->stored == Entry::Stored::yes) accept(&account, *entry);
-    notice(account, JournalNotice::What::delivered, *entry, &session);
+    const bool is_safe = entry->held.empty() || entry->stored == Entry::Stored::yes;
+    if (is_safe) entry->trail.end();
+    const bool accepts = is_safe && !std::exchange(entry->is_accepted, true);
+    notice(account, JournalNotice::What::delivered, *entry, &session, accepts);
     if (entry->held.empty()) return finish(account, entry);
     if (is_news) list(entry);   // that it was acknowledged at all
 }
@@ -284,8 +321,10 @@ void ShardJournal::finish(LocalAccount& account, const EntryPtr& entry) {
     entry->trail.end();
     if (entry->stored == Entry::Stored::no) {
         cancelled_.add();
-        if (std::exchange(entry->is_fresh, false)) fresh_[entry->place] = nullptr;   // its memory is for the next one
         account.pending.erase(entry->data.sequence);
+        if (!std::exchange(entry->is_fresh, false)) return;
+        fresh_[entry->place] = nullptr;
+        recycle(entry);
     } else if (entry->stored == Entry::Stored::yes) {
         erase(entry);
     }
@@ -305,10 +344,10 @@ void ShardJournal::refuse(LocalAccount& account, const EntryPtr& entry, const st
 }
 
 void ShardJournal::notice(LocalAccount& account, JournalNotice::What what, const Entry& entry,
-                          const LocalSession* session) {
+                          const LocalSession* session, bool accepts) {
     if (shard_.hooks.on_journal.empty()) return;
     shard_.hooks.fire(account, JournalNotice{what, entry.data.sequence, entry.data.id, entry.data.stanza,
-                                             entry.data.time, session != nullptr ? &session->jid() : nullptr});
+                                             entry.data.time, session != nullptr ? &session->jid() : nullptr, accepts});
 }
 
 void ShardJournal::list(const EntryPtr& entry) {
@@ -359,8 +398,7 @@ void ShardJournal::restore(LocalAccount& account, std::vector<JournalEntry> held
     const std::vector<Session*> sessions{account.sessions().begin(), account.sessions().end()};
     for (auto& data : held) {
         const auto holders = data.holders;
-        const auto stanza = Stanza::parse(data.stanza);
-        const auto entry = add(account, std::move(data), stanza ? stanza->inner().size() : 0);
+        const auto entry = add(account, std::move(data));
         entry->stored = Entry::Stored::yes;
         entry->is_accepted = true;
         entry->is_done = std::ranges::find(holders, Holder{}) != holders.end();

@@ -73,7 +73,10 @@ private:
     Counter& figure(const char* name, const char* help);
     static LocalAccount& local(Account& account) noexcept;
     static EntryPtr find(LocalAccount& account, std::uint64_t sequence);
-    static EntryPtr add(LocalAccount& account, JournalEntry data, std::size_t content_bytes);
+    EntryPtr blank();
+    void recycle(EntryPtr entry);
+    static void add(LocalAccount& account, const EntryPtr& entry);
+    static EntryPtr add(LocalAccount& account, JournalEntry data);
     void settle(LocalAccount& account, const EntryPtr& entry);
     void wait(LocalAccount& account, Entry& entry);
     static void let_rest(LocalAccount& account, const Entry& entry);
@@ -83,7 +86,7 @@ private:
     void erase(const EntryPtr& entry);
     void refuse(LocalAccount& account, const EntryPtr& entry, const std::string& why);
     void notice(LocalAccount& account, JournalNotice::What what, const Entry& entry,
-                const LocalSession* session = nullptr);
+                const LocalSession* session = nullptr, bool accepts = false);
     void list(const EntryPtr& entry);
     bool may_erase(Entry& entry) const;
     bool has_work() const noexcept;
@@ -105,6 +108,7 @@ private:
     std::vector<EntryPtr> fresh_;           // new since the last window; null: not needed any more
     std::vector<EntryPtr> listed_;          // new before that, or held by others than the disk says
     std::vector<EntryPtr> erasures_;        // on disk, and nobody wants them
+    std::vector<EntryPtr> spare_;           // their memory is for new ones
     std::vector<LocalSession*> sessions_;   // whose kept form has changed
     std::vector<std::uint64_t> ended_;      // devices
     std::vector<WhenKept> for_next_, for_this_;
@@ -116,7 +120,6 @@ private:
     std::chrono::steady_clock::duration last_commit_{};
     std::size_t last_size_ = 0;
     std::uint64_t next_id_ = 0;
-    Bytes id_key_;
     Counter &appended_, &cancelled_, &committed_, &commits_, &refused_;
 };
 

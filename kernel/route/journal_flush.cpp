@@ -129,7 +129,10 @@ void ShardJournal::gather_sessions(JournalBatch& batch) {
 void ShardJournal::gather_entries(JournalBatch& batch) {
     for (auto& entry : std::exchange(listed_, {})) {
         entry->is_listed = false;
-        if (entry->is_gone) continue;
+        if (entry->is_gone) {
+            if (entry->stored == Entry::Stored::no && entry.use_count() == 1) recycle(std::move(entry));
+            continue;
+        }
         std::vector<Holder> holders;
         for (const auto& held : entry->held)
             if (held.session->is_durable())

@@ -87,15 +87,20 @@ void LocalSession::send(Stanza& stanza) {
     } else if (entry && !confirming_) {
         shard.journal.handed(entry, *this);
     }
-    if (leaves) write(stanza);
+    if (leaves) write(stanza, entry.get());
     // A client that never acknowledges costs itself its session, not the server its memory.
     if (counts_ && counts_->outbox.is_full() && !ended_)
         close(StreamCondition::policy_violation, "too many stanzas without acknowledgement", {});
 }
 
-void LocalSession::write(Stanza& stanza) {
+void LocalSession::write(Stanza& stanza, const Entry* entry) {
     auto& shard = account_.shard();
-    if (connection_ != nullptr) connection_->write(stanza);
+    if (connection_ != nullptr) {
+        if (entry != nullptr && stanza.is_as_kept())
+            connection_->write(stanza, entry->data.stanza);
+        else
+            connection_->write(stanza);
+    }
     ++sent_;
     shard.figures.out.count(stanza);
     shard.fire(Event::sent, *this, &stanza);

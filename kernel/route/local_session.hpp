@@ -134,7 +134,7 @@ private:
         std::unique_ptr<Timer> next;
     };
 
-    void write(Stanza& stanza);
+    void write(Stanza& stanza, const Entry* entry = nullptr);
     SessionState state() const;
     void leave_origin() noexcept;
     bool may_speak() const noexcept;

@@ -24,7 +24,7 @@ std::uint64_t Outbox::push(const Stanza& stanza, std::shared_ptr<Entry> entry, b
     const auto number = is_restored_ ? unnumbered : ++last_;
     Kept kept{number, std::move(entry), {}};
     // As it is sent: a late one has a stamp (XEP-0203) that is not in the journal.
-    const bool is_as_kept = kept.entry && kept.entry->content_bytes == stanza.inner().size();
+    const bool is_as_kept = kept.entry && stanza.is_as_kept();
     if (blocked_ == 0 && !leaves && !is_restored_) blocked_ = number;
     if (!is_as_kept || blocked_ != 0) kept.own = std::make_unique<Own>();
     if (!is_as_kept) stanza.write(kept.own->xml);

@@ -91,7 +91,7 @@ struct KernelSettings {
 /// [journal]: messages that must not be lost.
 struct JournalSettings {
     Durability durability = Durability::fast;
-    Duration commit_window{5};   ///< the longest that something may wait for others to be committed with
+    Duration commit_window{20};   ///< the longest that something may wait for others to be committed with
 };
 
 /// [log]

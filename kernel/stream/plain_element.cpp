@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "stream/escape.hpp"
+#include "stream/pen.hpp"
 #include "stream/plain_parser.hpp"
+#include "stream/tape_spaces.hpp"
 
 namespace tambo {
 
@@ -50,6 +53,80 @@ bool append_plain(Tape& tape, std::string_view xml) {
     tape.nodes.front().next = static_cast<std::uint32_t>(tape.nodes.size());
     tape.text += part.text;
     tape.inner += xml;
+    return true;
+}
+
+namespace {
+
+constexpr std::string_view declares = " xmlns='", ends = "'/>";
+
+/// "<NAME xmlns='SPACE' KEY='VALUE'…/>"
+std::size_t length(std::string_view name, std::string_view space, Stanza::Attributes attributes) noexcept {
+    auto sum = sizeof '<' + name.size() + declares.size() + space.size() + ends.size();
+    for (const auto& [key, value] : attributes) sum += std::string_view{"' =''"}.size() - 1 + key.size() + value.size();
+    return sum;
+}
+
+void write(Pen pen, std::string_view name, std::string_view space, Stanza::Attributes attributes) noexcept {
+    pen << '<' << name << declares << space;
+    for (const auto& [key, value] : attributes) pen << '\'' << ' ' << key << '=' << '\'' << value;
+    pen << ends;
+}
+
+/// Spans of one text, one behind the other.
+class Spans {
+public:
+    explicit Spans(std::size_t begin) noexcept : at_(static_cast<std::uint32_t>(begin)) {}
+    Tape::Span behind(std::size_t gap, std::string_view text) noexcept {
+        const Tape::Span span{at_ + static_cast<std::uint32_t>(gap), static_cast<std::uint32_t>(text.size())};
+        at_ = span.offset + span.length;
+        return span;
+    }
+
+private:
+    std::uint32_t at_;
+};
+
+Tape::Node node(Kind kind, Tape::Span name, Tape::Span space, Tape::Span value, std::uint32_t next) noexcept {
+    Tape::Node made;
+    made.kind = kind;
+    made.name = name;
+    made.space = space;
+    made.value = value;
+    made.next = next;
+    return made;
+}
+
+}   // namespace
+
+bool append_element(Tape& tape, std::string_view name, std::string_view space, Stanza::Attributes attributes) {
+    const auto is_plain = [](const auto& attribute) { return needs_no_escape(attribute.second); };
+    if (tape.nodes.empty() || !shows_its_content(tape) || !needs_no_escape(space)) return false;
+    if (!std::ranges::all_of(attributes, is_plain)) return false;
+    const auto begin = tape.inner.size();
+    const auto end = begin + length(name, space, attributes);
+    tape.inner.resize_and_overwrite(end, [&](char* text, std::size_t) noexcept {   // gcc 12 says how much room there is
+        write(Pen{text + begin}, name, space, attributes);
+        return end;
+    });
+    Spans spans{tape.text.size()};
+    tape.text.append(tape.inner, begin);
+    auto& nodes = tape.nodes;
+    const auto first = static_cast<std::uint32_t>(nodes.size());
+    const auto behind = first + 2 + static_cast<std::uint32_t>(attributes.size());
+    const auto called = spans.behind(1, name);
+    const auto uri = spans.behind(declares.size(), space);
+    auto element = node(Kind::element, called, uri, {behind, 0}, behind);   // its content: tape_content.hpp
+    element.begin = static_cast<std::uint32_t>(begin);
+    element.end = static_cast<std::uint32_t>(end);
+    nodes.push_back(element);
+    nodes.push_back(node(Kind::declaration, {}, {}, uri, first + 2));
+    for (auto next = first + 3; const auto& [key, value] : attributes) {
+        const auto key_span = spans.behind(2, key);
+        nodes.push_back(node(Kind::attribute, key_span, {}, spans.behind(2, value), next++));
+    }
+    nodes.front().next = behind;
+    note_space(tape, space);
     return true;
 }
 

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
 
 #include <tambo/stanza.hpp>
 
 #include "stream/escape.hpp"
 #include "stream/fragment.hpp"
+#include "stream/pen.hpp"
 #include "stream/plain_element.hpp"
 #include "stream/tape_spaces.hpp"
 
@@ -67,7 +67,7 @@ Result<Stanza> Stanza::parse(std::string_view xml) {
 }
 
 Result<void> Stanza::adopt(bool addresses) {
-    stale_ = false;
+    stale_ = as_kept_ = false;
     kind_ = kind_of(Element{tape_, 0});
     from_ = to_ = Jid{};
     id_.clear();
@@ -139,17 +139,31 @@ void Stanza::reread() const {
 void Stanza::set_inner(std::string well_formed_xml) {
     tape_.inner = std::move(well_formed_xml);
     stale_ = true;
+    as_kept_ = false;
 }
 
 void Stanza::append(std::string_view well_formed_xml) {
+    as_kept_ = false;
     if (!stale_ && append_plain(tape_, well_formed_xml)) return note_spaces(tape_);
     tape_.inner += well_formed_xml;
+    stale_ = true;
+}
+
+void Stanza::append(std::string_view name, std::string_view space, Attributes attributes) {
+    as_kept_ = false;
+    if (!stale_ && append_element(tape_, name, space, attributes)) return;
+    auto& out = tape_.inner;
+    out.append(1, '<').append(name);
+    write_attribute(out, "xmlns", space);
+    for (const auto& [key, value] : attributes) write_attribute(out, key, value);
+    out += "/>";
     stale_ = true;
 }
 
 void Stanza::remove(const Element& child) {
     const auto xml = child.xml();
     if (child.tape() != &tape_ || xml.empty()) return;
+    as_kept_ = false;
     tape_.inner.erase(static_cast<std::size_t>(xml.data() - tape_.inner.data()), xml.size());
     stale_ = true;
 }
@@ -158,25 +172,6 @@ namespace {
 
 struct Attribute {
     std::string_view name, value;
-};
-
-/// Where what is written goes, once it is known how long it is.
-class Pen {
-public:
-    explicit Pen(char* at) noexcept : at_(at) {}
-    Pen& operator<<(char c) noexcept {
-        *at_++ = c;
-        return *this;
-    }
-    Pen& operator<<(std::string_view text) noexcept {
-        std::memcpy(at_, text.data(), text.size());
-        at_ += text.size();
-        return *this;
-    }
-    const char* at() const noexcept { return at_; }
-
-private:
-    char* at_;
 };
 
 /// A stanza of which nothing has to be escaped: written at once.

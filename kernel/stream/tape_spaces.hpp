@@ -39,6 +39,14 @@ inline void note_spaces(Tape& tape) noexcept {
     root.end = static_cast<std::uint32_t>(spaces >> 32U);   // beyond all that it could be the end of
 }
 
+/// One more child's; the others are noted already.
+inline void note_space(Tape& tape, std::string_view space) noexcept {
+    auto& root = tape.nodes.front();
+    const auto bit = tape_spaces::bit(space);
+    root.begin |= static_cast<std::uint32_t>(bit);
+    root.end |= static_cast<std::uint32_t>(bit >> 32U);
+}
+
 /// True: it was noted that no child of node 0 is in that namespace.
 inline bool has_surely_none(const Tape& tape, std::string_view space) noexcept {
     const auto& root = tape.nodes.front();

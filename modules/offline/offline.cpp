@@ -47,7 +47,8 @@ public:
         w.on<&Offline::unbound>(Event::unbound, this);
         w.on<&Offline::loaded>(Event::loaded, this);
         if (expire_->count() > 0) w.every<&Offline::sweep>(sweep_interval, this);
-        w.journal<&Offline::noticed>(this);
+        using What = JournalNotice::What;
+        w.journal<&Offline::noticed>(this, JournalNotice::only(What::returned, What::delivered));
         w.iq<&Offline::retrieve>(retrieval_space, "offline", this, Scope::account);
         w.feature("msgoffline");
         w.feature(retrieval_space);
@@ -120,17 +121,8 @@ private:
     std::uint64_t append(Account& account, Stanza& message) {
         auto id = host().journal().next_id();
         if (stanza_ids_)   // XEP-0359 §3.1; what a client brought along in our name is gone already (receipts)
-            message.append(stanza_id(account.jid().text(), id));
+            message.append("stanza-id", ids_space, {{"by", account.jid().text()}, {"id", id}});
         return host().journal().append(account, message, now(), std::move(id));
-    }
-
-    /// Of each message that is kept: by hand, since a Writer takes as long as the rest of it.
-    static std::string stanza_id(std::string_view by, std::string_view id) {
-        std::string xml{"<stanza-id xmlns='"};
-        xml.reserve(xml.size() + ids_space.size() + by.size() + id.size() + 24);
-        xml.append(ids_space).append("' by='");
-        escape_to(xml, by);
-        return xml.append("' id='").append(id).append("'/>");
     }
 
     /// Null if there is some.

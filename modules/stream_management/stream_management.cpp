@@ -240,10 +240,12 @@ private:
     // --- asking
 
     void sent(Session& session, Stanza&) {
-        if (!is_enabled(session)) return;
+        if (!streams_.has(session)) return;
+        const auto& stream = streams_(session);
+        if (!stream.is_enabled) return;
         const auto kept = session.kept_bytes();
         if (kept > least_limit_ && kept > limit(session)) return overflow(session);
-        if (!streams_(session).is_asking) ask_soon(session);
+        if (!stream.is_asking) ask_soon(session);
     }
 
     /// Who is away for long finds things better in the offline queue, which all devices of the account share.

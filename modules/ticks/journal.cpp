@@ -31,7 +31,6 @@ std::optional<Report::What> reported(What what) {
             return Report::What::dropped;
         case What::refused:
             return Report::What::refused;
-        case What::tried:
         case What::returned:
             return std::nullopt;
     }
@@ -42,8 +41,6 @@ Step::What step_of(What what) {
     switch (what) {
         case What::accepted:
             return Step::What::accepted;
-        case What::tried:
-            return Step::What::tried;
         case What::delivered:
             return Step::What::delivered;
         case What::returned:
@@ -53,7 +50,7 @@ Step::What step_of(What what) {
         case What::refused:
             return Step::What::refused;
     }
-    return Step::What::tried;
+    return Step::What::accepted;
 }
 
 /// What one stanza says: of any messages of one sender, but of one device.
@@ -86,20 +83,25 @@ void Ticks::take_note(Account& account, const JournalNotice& notice) {
     const auto what = reported(notice.what);
     const auto message = what ? Stanza::parse(notice.stanza) : fail(Condition::bad_request);
     if (!message || !watched_.has(account, message->from(), message->id())) return;
+    const auto add_one = [&](Report::What one, const Jid& about, Time at) {
+        add({account.jid(),
+             message->from().bare(),
+             about,
+             {.what = one, .id = std::string{message->id()}, .stable_id = std::string{notice.id}, .at = at}});
+    };
+    if (*what == Report::What::accepted || notice.accepts)
+        add_one(Report::What::accepted, account.jid(), notice.accepted);
+    if (*what == Report::What::accepted) return;
     const bool is_delivered = *what == Report::What::delivered && notice.session != nullptr;
-    add({account.jid(),
-         message->from().bare(),
-         is_delivered ? *notice.session : account.jid(),
-         {.what = *what,
-          .id = std::string{message->id()},
-          .stable_id = std::string{notice.id},
-          .at = *what == Report::What::accepted ? notice.accepted : now()}});
+    add_one(*what, is_delivered ? *notice.session : account.jid(), now());
 }
 
 /// Where no device could say that it has a message, there is no entry: what the journal does not know has been handed
 /// to TCP, and that has to do.
 void Ticks::handed(Session& session, Stanza& message) {
-    if (!message.is_message() || message.sequence() != 0 || session.holds()) return;
+    if (!message.is_message()) return;
+    if (message.sequence() != 0) return note_tried(session, message);
+    if (session.holds()) return;
     auto& account = session.account();
     if (auto* life = has_just_come(account, message)) life->add({Step::What::handed, now(), session.jid()});
     if (!watched_.has_any(account) || !watched_.has(account, message.from(), message.id())) return;
@@ -184,7 +186,15 @@ void Ticks::note(Account& account, const JournalNotice& notice) {
     auto* life = remembered(account, notice);
     if (life == nullptr) return;
     if (life->stable_id.empty()) life->stable_id = notice.id;
+    if (notice.accepts) life->add({Step::What::accepted, now(), {}});
     life->add({step_of(notice.what), now(), notice.session != nullptr ? *notice.session : Jid{}});
+}
+
+/// One that waited for so long that nobody remembers it begins its second life when it is acknowledged.
+void Ticks::note_tried(Session& session, const Stanza& message) {
+    if (!lives_.is_on()) return;
+    auto* life = lives_.find(session.account().jid(), message.sequence());
+    if (life != nullptr) life->add({Step::What::tried, now(), session.jid()});
 }
 
 /// What waited, or was handed over by somebody else, is recognised by what it says of itself.

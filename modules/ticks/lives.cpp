@@ -50,6 +50,7 @@ void Lives::set_sequence(Life& life, std::uint64_t sequence) {
 
 Life* Lives::find(const Jid& account, std::uint64_t sequence) noexcept {
     if (lives_.empty()) return nullptr;
+    if (auto* life = newest(); life->sequence == sequence && life->account == account) return life;
     for (auto at = bucket(account, sequence); at != none; at = behind_[at])
         if (lives_[at].sequence == sequence && lives_[at].account == account) return &lives_[at];
     return nullptr;

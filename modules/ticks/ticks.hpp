@@ -93,6 +93,7 @@ private:
     void begin(Account& account, const Stanza& message);
     Life* has_just_come(const Account& account, const Stanza& message);
     void note(Account& account, const JournalNotice& notice);
+    void note_tried(Session& session, const Stanza& message);
     Life* remembered(Account& account, const JournalNotice& notice);
     void note_read(Session& session, const Stanza& marker);
     Answer explain(CommandCall call);

@@ -2,10 +2,11 @@
 // over and over, without sockets, threads or time. What one message costs between a read and a write, whatever the
 // machine does meanwhile:
 //
-//   path_bench [--messages N] [--batch N] [--wire xml|funxmpp]      prints allocations and CPU time per message
+//   path_bench [--messages N] [--batch N] [--wire xml|funxmpp] [--acknowledged yes]
+//                                              prints allocations and CPU time per message
 //   valgrind --tool=callgrind --collect-atstart=no --toggle-collect='exchange*' path_bench --messages 20000
 //
-// A batch is what one read brings.
+// A batch is what one read brings. With --acknowledged, both use XEP-0198 (in XML) and answer each <r/>.
 #include <array>
 #include <charconv>
 #include <cstddef>
@@ -40,6 +41,7 @@ constexpr Duration patience{60'000};
 struct Wishes {
     std::size_t messages = 20'000, batch = 10;
     bool funxmpp = false;   // with the page
+    bool acknowledged = false;
 };
 
 /// It is always the same moment.
@@ -130,8 +132,8 @@ private:
 /// A client that looks at nothing once it is in.
 class User {
 public:
-    User(Server& server, std::string_view name, std::unique_ptr<Wire> wire)
-        : server_(server), pipe_(server.connect_in_process()), wire_(std::move(wire)) {
+    User(Server& server, std::string_view name, std::unique_ptr<Wire> wire, bool acknowledges)
+        : server_(server), pipe_(server.connect_in_process()), wire_(std::move(wire)), acknowledges_(acknowledges) {
         if (!server.add_user(fmt::format("{}@localhost", name), "secret")) throw std::runtime_error{"no account"};
         put(wire_->header());
         hear("</stream:features>");
@@ -144,6 +146,9 @@ public:
         hear("</iq>");
         say("<presence/>");
         hear("<presence");
+        if (!acknowledges_) return;
+        say("<enable xmlns='urn:xmpp:sm:3'/>");
+        hear("<enabled");
     }
 
     /// As it is once the addresses have been said.
@@ -156,7 +161,14 @@ public:
     void put(std::string_view bytes) {
         if (!pipe_.write_all(bytes, patience)) throw std::runtime_error{"the server has closed"};
     }
-    std::size_t hear_all() { return pipe_.read().size(); }
+    /// `count` messages; says how many bytes those were.
+    std::size_t hear_all(std::size_t count) {
+        const auto heard = pipe_.read();
+        heard_ += count;
+        if (acknowledges_ && heard.find("<r xmlns") != std::string::npos)
+            say(fmt::format("<a xmlns='urn:xmpp:sm:3' h='{}'/>", heard_));
+        return heard.size();
+    }
 
 private:
     void say(std::string_view xml) { put(wire_->element(xml)); }
@@ -186,6 +198,8 @@ private:
     Server& server_;
     Pipe pipe_;
     std::unique_ptr<Wire> wire_;
+    bool acknowledges_;
+    std::size_t heard_ = 0;
 };
 
 std::vector<std::string> batch_for(std::string_view name, std::size_t count) {
@@ -206,13 +220,13 @@ void settle(Server& server) {
 
 /// Named for callgrind. Each gets as many as the other; says how many bytes came through.
 [[gnu::noinline]] std::size_t exchange(tambo::Server& server, User& one, std::string_view to_one, User& other,
-                                       std::string_view to_other, std::size_t rounds) {
+                                       std::string_view to_other, std::size_t batch, std::size_t rounds) {
     std::size_t heard = 0;
     for (std::size_t i = 0; i < rounds; ++i) {
         one.put(to_other);
         other.put(to_one);
         settle(server);
-        heard += one.hear_all() + other.hear_all();
+        heard += one.hear_all(batch) + other.hear_all(batch);
     }
     return heard;
 }
@@ -226,12 +240,17 @@ Wishes read_wishes(const std::vector<std::string_view>& words) {
             wishes.funxmpp = words[i + 1] == "funxmpp";
             continue;
         }
+        if (words[i] == "--acknowledged") {
+            wishes.acknowledged = words[i + 1] == "yes";
+            continue;
+        }
         std::size_t n = 0;
         std::from_chars(words[i + 1].data(), words[i + 1].data() + words[i + 1].size(), n);
         if (n == 0) throw std::runtime_error{fmt::format("{} takes a number", words[i])};
         if (words[i] == "--messages") wishes.messages = n;
         if (words[i] == "--batch") wishes.batch = n;
     }
+    if (wishes.funxmpp && wishes.acknowledged) throw std::runtime_error{"--acknowledged is for XML"};
     return wishes;
 }
 
@@ -243,30 +262,31 @@ std::unique_ptr<Wire> wire(const Wishes& wishes) {
 void run(const Wishes& wishes) {
     Server::Options options;
     options.clock = std::make_shared<StandingClock>();   // shared with the server
-    options.manual_timers = true;
+    options.manual_timers = !wishes.acknowledged;        // the journal has a window where time passes
     options.own_threads = false;
     options.log = [](Level, std::string_view) {};
     Server server{configuration(), std::move(options)};
     server.start();
     {
-        User romeo{server, "ro", wire(wishes)}, juliet{server, "ju", wire(wishes)};
+        User romeo{server, "ro", wire(wishes), wishes.acknowledged},
+            juliet{server, "ju", wire(wishes), wishes.acknowledged};
         const auto to_romeo = juliet.again(batch_for("ro", wishes.batch)),
                    to_juliet = romeo.again(batch_for("ju", wishes.batch));
         settle(server);
-        romeo.hear_all();
-        juliet.hear_all();
+        romeo.hear_all(wishes.batch);
+        juliet.hear_all(wishes.batch);
         const auto rounds = wishes.messages / (2 * wishes.batch);
         constexpr std::size_t warming = 1000;   // pools fill
         for (std::size_t i = 0; i < warming; ++i) {
             romeo.put(to_juliet);
             juliet.put(to_romeo);
             settle(server);
-            if (romeo.hear_all() < to_juliet.size() || juliet.hear_all() < to_romeo.size())
+            if (romeo.hear_all(wishes.batch) < to_juliet.size() || juliet.hear_all(wishes.batch) < to_romeo.size())
                 throw std::runtime_error{"messages are missing"};
         }
         const auto before = allocations;
         const auto began = std::clock();
-        const auto bytes = exchange(server, romeo, to_romeo, juliet, to_juliet, rounds);
+        const auto bytes = exchange(server, romeo, to_romeo, juliet, to_juliet, wishes.batch, rounds);
         const auto took = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
         const auto messages = static_cast<double>(2 * wishes.batch * rounds);
         fmt::print("{:.0f} messages, {} bytes to their readers: {:.2f} allocations and {:.3f} us of CPU each\n",

@@ -102,7 +102,7 @@ TEST(Outbox, sends_again_what_was_sent) {
     auto message = *Stanza::parse("<message from='a@b' to='d@e'><body>hi</body></message>");
     auto entry = entry_of(1);
     entry->data.stanza = message.str();
-    entry->content_bytes = message.inner().size();
+    message.set_as_kept();
     Outbox outbox{100};
     outbox.push(message, entry, true);
     message.append("<delay xmlns='urn:xmpp:delay'/>");

@@ -132,6 +132,58 @@ std::string shown(const Element& element) {
 
 }   // namespace
 
+TEST(Stanza, makes_an_element_as_if_it_had_been_read) {
+    for (const auto* value : {"1f", "", "d'a<r>t&\"agnan", "t\tn\nr", "r\xc3\xb3meo@x"}) {
+        for (const auto* start : {"<message to='d@e'/>", "<message to='d@e'>t<body>one</body>u</message>",
+                                  "<message to='d@e' xmlns:q='urn:q'><q:a/></message>"}) {
+            auto made = parsed(start), read = parsed(start);
+            made.append("one", "urn:one", {});
+            made.append("a", "urn:a", {{"by", value}, {"id", "2"}});
+            read.append("<one xmlns='urn:one'/>");
+            read.append(Writer{}.element("a", "urn:a").attribute("by", value).attribute("id", "2").take());
+            EXPECT_EQ(shown(made.xml()), shown(read.xml())) << value;
+            EXPECT_EQ(made.str(), read.str());
+            EXPECT_EQ(made.xml().child_in("urn:a").attribute("by"), value);
+            EXPECT_EQ(made.xml().child("one", "urn:one").xml(), "<one xmlns='urn:one'/>");
+            made.append("<last xmlns='urn:last'/>");
+            read.append("<last xmlns='urn:last'/>");
+            EXPECT_EQ(shown(made.xml()), shown(read.xml())) << value;
+            made.remove(made.child("a", "urn:a"));
+            made.append("a", "urn:b", {{"by", value}});   // what is on the tape is not true any more
+            EXPECT_EQ(made.child("a", "urn:b").attribute("by"), value);
+            EXPECT_FALSE(made.has("a", "urn:a"));
+        }
+    }
+}
+
+TEST(Stanza, is_as_kept_until_anything_about_it_changes) {
+    const auto kept = [] {
+        auto message = parsed("<message from='a@b/c' to='d@e'><body>hi</body></message>");
+        message.set_as_kept();
+        EXPECT_TRUE(message.is_as_kept());
+        return message;
+    };
+    const auto changed = [&](auto&& change) {
+        auto message = kept();
+        change(message);
+        return !message.is_as_kept();
+    };
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_from(jid("x@y")); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_to(jid("x@y")); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_id("1"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_type("chat"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_lang("de"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_inner("<body>ho</body>"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.set_extra(" a='b'"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.append("<a xmlns='urn:a'/>"); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.append("a", "urn:a", {}); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.remove(s.child("body", ns::client)); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s.tape().clear(); }));
+    EXPECT_TRUE(changed([](Stanza& s) { s = s.result(); }));
+    EXPECT_FALSE(changed([](const Stanza& s) { (void)s.xml(); }));
+    EXPECT_TRUE(Stanza{kept()}.is_as_kept()) << "a copy says the same";
+}
+
 TEST(Stanza, shows_what_was_appended_as_if_it_had_come_so) {
     for (const auto* appended :
          {"<stanza-id xmlns='urn:xmpp:sid:0' by='romeo@montague.lit' id='1f'/>", "<r xmlns='urn:r'/>",

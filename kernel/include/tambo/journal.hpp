@@ -12,11 +12,11 @@
 
 namespace tambo {
 
-/// Something happened to an entry. Good for the call.
+/// Something happened to an entry. Good for the call. That it was given to a session is Event::sent's to say
+/// (Stanza::sequence).
 struct JournalNotice {
     enum class What : std::uint8_t {
         accepted,    ///< it is committed, or acknowledged before that: its sender's server has it (one tick)
-        tried,       ///< it was given to `session`, which holds it now, or has it (no way to know)
         delivered,   ///< `session` has acknowledged it (two ticks); a device without XEP-0198: handed to TCP, or its
                      ///< receipt came
         returned,    ///< `session` ended without an acknowledgement: it waits again
@@ -29,6 +29,11 @@ struct JournalNotice {
     std::string_view stanza;   ///< whole, as XML
     Time accepted;             ///< when the server took it
     const Jid* session;        ///< full JID; null where nobody is meant
+    bool accepts = false;      ///< delivered: by that it is accepted, too, and no other notice says so
+
+    using Mask = std::uint32_t;
+    static constexpr Mask only(auto... whats) noexcept { return ((Mask{1} << static_cast<unsigned>(whats)) | ...); }
+    static constexpr Mask all = ~Mask{0};
 };
 
 /// The kernel's promise about messages: order, ids, "counted when committed", "gone when acknowledged". What is kept,

@@ -199,10 +199,11 @@ public:
     }
 
     /// What becomes of messages (Journal): `void f(Account&, const JournalNotice&)`, on the home shard of who gets
-    /// them.
+    /// them; of `wanted` notices only (JournalNotice::only).
     template <auto Handler, class M>
-    void journal(M* self) {
-        add_journal(self, [](void* m, Account& a, const JournalNotice& n) { (static_cast<M*>(m)->*Handler)(a, n); });
+    void journal(M* self, JournalNotice::Mask wanted = JournalNotice::all) {
+        add_journal(self, wanted,
+                    [](void* m, Account& a, const JournalNotice& n) { (static_cast<M*>(m)->*Handler)(a, n); });
     }
 
     /// Named per-session timers (Session::arm): `void f(Session&)`.
@@ -289,7 +290,7 @@ protected:
     virtual void add_iq(std::string_view space, std::string_view name, Scope, void* self, IqThunk, IqTaskThunk) = 0;
     virtual void add_element(std::string_view space, void* self, ElementThunk) = 0;
     virtual void add_step(Phase, std::string_view space, int rank, void* self, AdvertiseThunk, StepThunk) = 0;
-    virtual void add_journal(void* self, JournalThunk) = 0;
+    virtual void add_journal(void* self, JournalNotice::Mask wanted, JournalThunk) = 0;
     virtual void add_timer(std::string_view name, void* self, TimerThunk) = 0;
     virtual void add_tick(Duration, void* self, TickThunk) = 0;
     virtual void add_command(Command, void* self, CommandThunk, PrefillThunk) = 0;

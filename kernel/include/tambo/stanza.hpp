@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include <initializer_list>
+
 #include <tambo/jid.hpp>
 #include <tambo/result.hpp>
 #include <tambo/xml.hpp>
@@ -99,13 +101,17 @@ public:
     /// Content as XML, in the context of jabber:client.
     std::string_view inner() const noexcept { return tape_.inner; }
 
-    void set_from(Jid jid) noexcept { from_ = std::move(jid); }
-    void set_to(Jid jid) noexcept { to_ = std::move(jid); }
-    void set_id(std::string_view id) { id_ = id; }
-    void set_type(std::string_view type) { type_ = type; }
-    void set_lang(std::string_view lang) { lang_ = lang; }
+    void set_from(Jid jid) noexcept { from_ = std::move(jid), as_kept_ = false; }
+    void set_to(Jid jid) noexcept { to_ = std::move(jid), as_kept_ = false; }
+    void set_id(std::string_view id) { id_ = id, as_kept_ = false; }
+    void set_type(std::string_view type) { type_ = type, as_kept_ = false; }
+    void set_lang(std::string_view lang) { lang_ = lang, as_kept_ = false; }
     void set_inner(std::string well_formed_xml);
     void append(std::string_view well_formed_xml);
+    using Attributes = std::initializer_list<std::pair<std::string_view, std::string_view>>;
+    /// An empty element, in its own namespace; what append() of its text gives, in less time. Names must be literals,
+    /// values are escaped.
+    void append(std::string_view name, std::string_view space, Attributes attributes);
     /// Takes a direct child out. Elements looked at before are invalid afterwards.
     void remove(const Element& child);
 
@@ -122,16 +128,19 @@ public:
     Stanza error(const Error& error) const;
 
     // --- for codecs and the kernel
-    Tape& tape() noexcept { return tape_; }   ///< to be written by a codec, then adopt()
+    Tape& tape() noexcept { return as_kept_ = false, tape_; }   ///< to be written by a codec, then adopt()
     const Tape& tape() const noexcept { return tape_; }
     /// Makes the attributes of tape node 0 this stanza's own. Addresses are parsed only if `addresses`, else left
     /// empty.
     Result<void> adopt(bool addresses = true);
     /// Rare parts of the start tag (further attributes, inherited declarations), kept as written: ` a='b'`.
     const std::string& extra() const noexcept { return extra_; }
-    void set_extra(std::string extra) { extra_ = std::move(extra); }
+    void set_extra(std::string extra) { extra_ = std::move(extra), as_kept_ = false; }
     std::string_view name() const noexcept;   ///< element name; also of kind `other`
-    void set_sequence(std::uint64_t sequence) noexcept { sequence_ = sequence; }
+    void set_sequence(std::uint64_t sequence) noexcept { sequence_ = sequence, as_kept_ = false; }
+    void set_as_kept() noexcept { as_kept_ = true; }
+    /// Nothing has changed since it was entered there: the journal has its text.
+    bool is_as_kept() const noexcept { return as_kept_; }
     detail::Trail& trail() noexcept { return trail_; }
 
 private:
@@ -143,6 +152,7 @@ private:
 
     Kind kind_ = Kind::other;
     mutable bool stale_ = false;   // tape nodes no longer describe `inner`
+    bool as_kept_ = false;
     Jid from_, to_;
     std::string id_, type_, lang_, extra_;
     mutable Tape tape_;
