@@ -96,21 +96,25 @@ def users_of(scenes):
     return most
 
 
-def run_group(scenes, server_name, wishes, write):
-    server = None
-    scenes = [scene for scene in scenes if server_name in scene.servers]
-    try:
-        for i, scene in enumerate(scenes):
-            if server is None or scene.fresh:
-                if server is not None:
-                    server.stop()
-                server = Server(server_name, scene, users_of(scenes[i:]))
-            write({"scene": scene.name, "server": server_name, **measure(server, scene, wishes)})
-    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:   # one that fails must not end the comparison
-        print(f"  {server_name}: {error}", file=sys.stderr, flush=True)
-    finally:
-        if server is not None:
-            server.stop()
+def run_group(scenes, names, wishes, write):
+    """Scene by scene, one server after the other: what is compared is measured within a minute, since the speed of the
+    machine drifts. All of them are up meanwhile, and those that are not asked do nothing."""
+    up, failed = {}, set()
+    for i, scene in enumerate(scenes):
+        for name in names:
+            if name not in scene.servers or name in failed:
+                continue
+            try:
+                if name not in up or scene.fresh:
+                    if name in up:
+                        up.pop(name).stop()
+                    up[name] = Server(name, scene, users_of([later for later in scenes[i:] if name in later.servers]))
+                write({"scene": scene.name, "server": name, **measure(up[name], scene, wishes)})
+            except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:   # the others go on
+                print(f"  {name}: {error}", file=sys.stderr, flush=True)
+                failed.add(name)
+    for server in up.values():
+        server.stop()
 
 
 def run(groups, wishes, out):
@@ -127,5 +131,4 @@ def run(groups, wishes, out):
             say(line)
         for group, scenes in groups.items():
             print(f"round {number + 1}/{wishes.rounds}: {group}", flush=True)
-            for server_name in wishes.servers:
-                run_group(scenes, server_name, wishes, write)
+            run_group(scenes, wishes.servers, wishes, write)
