@@ -19,7 +19,7 @@ inline std::uint64_t token_hash(std::string_view text) noexcept {
     std::uint64_t hash = text.size() * mixer;
     const char* at = text.data();
     const auto size = text.size();
-    if (size < 8) return mix(mix(hash, short_word(at, size)), mixer);
+    if (size < 8) return mix(mix(hash, short_word(text)), mixer);
     for (std::size_t i = 0; i + 8 < size; i += 8) hash = mix(hash, word<std::uint64_t>(at + i));
     return mix(mix(hash, word<std::uint64_t>(at + size - 8)), mixer);   // words overlap rather than leave a rest
 }

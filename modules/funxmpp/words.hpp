@@ -18,7 +18,9 @@ std::uint64_t word(const char* at) noexcept {
 }
 
 /// All of up to seven bytes, without a loop.
-inline std::uint64_t short_word(const char* at, std::size_t size) noexcept {
+inline std::uint64_t short_word(std::string_view text) noexcept {
+    const auto* at = text.data();
+    const auto size = text.size();
     if (size >= 4) return word<std::uint32_t>(at) << 32U | word<std::uint32_t>(at + size - 4);
     if (size == 0) return 0;
     return word<std::uint8_t>(at) << 16U | word<std::uint8_t>(at + size / 2) << 8U | word<std::uint8_t>(at + size - 1);
@@ -28,7 +30,7 @@ inline std::uint64_t short_word(const char* at, std::size_t size) noexcept {
 inline bool is_same(std::string_view a, std::string_view b) noexcept {
     const auto size = a.size();
     if (size != b.size()) return false;
-    if (size < 8) return short_word(a.data(), size) == short_word(b.data(), size);
+    if (size < 8) return short_word(a) == short_word(b);
     const auto differ = [&](std::size_t i) {
         return word<std::uint64_t>(a.data() + i) != word<std::uint64_t>(b.data() + i);
     };
