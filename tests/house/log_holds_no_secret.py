@@ -65,11 +65,15 @@ def main():
 
 
 def port_from(log, tambod):
-    """The log goes to a file here; the port stands there once the control socket answers."""
-    while tambod.ask("status")[0] != 0:
+    """The log goes to a file here. It is written beside the rest: what answers already may not yet stand there."""
+    port = []
+    while not port:
         expect(tambod.process.poll() is None, "tambod runs")
-    with open(log, encoding="utf-8") as lines:
-        port = [json.loads(line)["text"].split()[-1] for line in lines if "listener c2s on port" in line]
+        if tambod.ask("status")[0] != 0:
+            continue
+        with open(log, encoding="utf-8") as lines:
+            port = [json.loads(line)["text"].split()[-1] for line in lines
+                    if "listener c2s on port" in line and line.endswith("\n")]
     return lambda: int(port[0])
 
 
