@@ -15,8 +15,14 @@ namespace tambo {
 namespace {
 
 constexpr std::size_t most_spare = 2048, most_spare_bytes = 2048;   // entries; of one's stanza
-constexpr unsigned shard_bits = 8;                                  // more shards than a machine has cores
 constexpr std::size_t id_bytes = 16;
+
+/// Where to count from: the servers of a process share the hash's key, and no two journals are to count the same.
+std::uint64_t somewhere() {
+    std::uint64_t start = 0;
+    std::memcpy(&start, random_bytes(sizeof start).data(), sizeof start);
+    return start;
+}
 
 /// Two digits of each byte.
 constexpr auto digits_of = [] {
@@ -44,7 +50,7 @@ bool is_readable(JournalEntry& data, const Entry* entry) {
 ShardJournal::ShardJournal(Shard& shard)
     : shard_(shard),
       timer_(shard.io),
-      next_id_(static_cast<std::uint64_t>(shard.index) << (64 - shard_bits)),
+      next_id_(somewhere()),
       appended_(figure("appended_total", "messages that must not be lost")),
       cancelled_(figure("unwritten_total", "of those, acknowledged before they had to be written")),
       committed_(figure("committed_total", "of those, written")),
@@ -69,7 +75,7 @@ std::uint64_t ShardJournal::bytes(const Account& account) const noexcept {
     return static_cast<const LocalAccount&>(account).journal.bytes;
 }
 
-// A keyed hash (the key is this process's own) of what no other shard counts.
+// A keyed hash; its key is this process's own.
 std::string ShardJournal::next_id() {
     ++next_id_;
     std::array<char, sizeof next_id_ + 1> text{};

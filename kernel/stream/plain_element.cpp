@@ -58,18 +58,18 @@ bool append_plain(Tape& tape, std::string_view xml) {
 
 namespace {
 
-constexpr std::string_view declares = " xmlns='", ends = "'/>";
+constexpr std::string_view opens = "<", declares = " xmlns='", follows = "' ", says = "='", ends = "'/>";
 
 /// "<NAME xmlns='SPACE' KEY='VALUE'…/>"
 std::size_t length(std::string_view name, std::string_view space, Stanza::Attributes attributes) noexcept {
-    auto sum = sizeof '<' + name.size() + declares.size() + space.size() + ends.size();
-    for (const auto& [key, value] : attributes) sum += std::string_view{"' =''"}.size() - 1 + key.size() + value.size();
+    auto sum = opens.size() + name.size() + declares.size() + space.size() + ends.size();
+    for (const auto& [key, value] : attributes) sum += follows.size() + key.size() + says.size() + value.size();
     return sum;
 }
 
 void write(Pen pen, std::string_view name, std::string_view space, Stanza::Attributes attributes) noexcept {
-    pen << '<' << name << declares << space;
-    for (const auto& [key, value] : attributes) pen << '\'' << ' ' << key << '=' << '\'' << value;
+    pen << opens << name << declares << space;
+    for (const auto& [key, value] : attributes) pen << follows << key << says << value;
     pen << ends;
 }
 
@@ -114,7 +114,7 @@ bool append_element(Tape& tape, std::string_view name, std::string_view space, S
     auto& nodes = tape.nodes;
     const auto first = static_cast<std::uint32_t>(nodes.size());
     const auto behind = first + 2 + static_cast<std::uint32_t>(attributes.size());
-    const auto called = spans.behind(1, name);
+    const auto called = spans.behind(opens.size(), name);
     const auto uri = spans.behind(declares.size(), space);
     auto element = node(Kind::element, called, uri, {behind, 0}, behind);   // its content: tape_content.hpp
     element.begin = static_cast<std::uint32_t>(begin);
@@ -122,8 +122,8 @@ bool append_element(Tape& tape, std::string_view name, std::string_view space, S
     nodes.push_back(element);
     nodes.push_back(node(Kind::declaration, {}, {}, uri, first + 2));
     for (auto next = first + 3; const auto& [key, value] : attributes) {
-        const auto key_span = spans.behind(2, key);
-        nodes.push_back(node(Kind::attribute, key_span, {}, spans.behind(2, value), next++));
+        const auto key_span = spans.behind(follows.size(), key);
+        nodes.push_back(node(Kind::attribute, key_span, {}, spans.behind(says.size(), value), next++));
     }
     nodes.front().next = behind;
     note_space(tape, space);

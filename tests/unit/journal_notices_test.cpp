@@ -56,7 +56,8 @@ TEST_F(JournalNotices, go_to_those_who_want_them) {
     EXPECT_TRUE(few.empty());
 }
 
-TEST_F(JournalNotices, ids_are_all_different) {
+TEST_F(JournalNotices, ids_are_all_different_also_of_two_servers_in_one_process) {
+    OneShard neighbour;
     std::set<std::string> ids;
     constexpr std::size_t many = 10'000, digits = 32;
     for (std::size_t i = 0; i < many; ++i) {
@@ -64,8 +65,9 @@ TEST_F(JournalNotices, ids_are_all_different) {
         EXPECT_EQ(id.size(), digits);
         EXPECT_EQ(id.find_first_not_of("0123456789abcdef"), std::string::npos);
         ids.insert(id);
+        ids.insert(neighbour.shard().journal.next_id());
     }
-    EXPECT_EQ(ids.size(), many);
+    EXPECT_EQ(ids.size(), 2 * many);
 }
 
 }   // namespace
